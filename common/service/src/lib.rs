@@ -1,1 +1,3 @@
-//! Placeholder.
+//! What every process of the product needs: settings, telemetry, health, the clock.
+
+pub mod clock;
