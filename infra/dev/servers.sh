@@ -26,6 +26,7 @@ stop_all() {
     [[ $# -eq 0 || ($# -eq 1 && $1 == --wipe) ]] || die "down knows only --wipe"
     if state_exists; then
         lock_state
+        stop_pursight
         stop_servers
         unlock_state
     fi
@@ -47,6 +48,7 @@ show_status() {
     show_line "Kafka" "127.0.0.1:$PORT_KAFKA" kafka_running
     show_line "read-model database" "127.0.0.1:$PORT_POSTGRES" cluster_running postgres
     show_line "sample customer server" "127.0.0.1:$PORT_CUSTOMER" cluster_running customer
+    show_line "pursight run all" "127.0.0.1:$PORT_HTTP" pursight_running
 }
 
 # show_line WHAT WHERE COMMAND...

@@ -3,9 +3,8 @@
 
 # Prints the exports of PURSIGHT_TEST_*; the servers must have been started once.
 test_env() {
-    state_exists && [[ -s $STATE/ports ]] || die "the servers were never started here" "./dev servers"
+    if ! state_exists || [[ ! -e $STATE/customer/ready ]]; then die "the servers were never started here" "./dev servers"; fi
     read_ports
-    local target=${CARGO_TARGET_DIR:-$ROOT/target}
     export_line KAFKA "127.0.0.1:$PORT_KAFKA"
     export_line DATABASE_ADMIN "postgres://postgres:$(<"$STATE/postgres/superuser.password")@127.0.0.1:$PORT_POSTGRES/postgres"
     export_line CUSTOMER_HOST localhost
@@ -16,7 +15,35 @@ test_env() {
     export_line PG_BIN "$(postgres_bin)"
     export_line UNPRIVILEGED_USER "$SERVER_USER"
     export_line PYTHON "$STATE/venv/bin/python"
-    export_line PURSIGHT "$target/debug/pursight"
+    export_line PURSIGHT "$(target_folder)/debug/pursight"
 }
 
 export_line() { printf 'export PURSIGHT_TEST_%s=%q\n' "$1" "$2"; }
+
+# Python with the clients and emulators that tests use, in .dev/venv; anew when the list changes.
+make_venv() {
+    local want
+    want=$(cksum <infra/dev/requirements.txt)
+    [[ -r $STATE/venv/stamp && $(<"$STATE/venv/stamp") == "$want" ]] && return
+    step "making a Python environment for the tests"
+    rm -rf "$STATE/venv"
+    python3 -m venv "$STATE/venv" || die "python3 -m venv failed" "is the package python3-venv installed?"
+    "$STATE/venv/bin/pip" install -q --disable-pip-version-check -r infra/dev/requirements.txt >&2 || die "pip could not install the tests' packages"
+    echo "$want" >"$STATE/venv/stamp"
+}
+
+# The servers are shared with a running system: each test makes its own topics and databases.
+run_tests() {
+    install_packages
+    # Cargo is the last to speak, so that its summary ends the output; but what we started must not stay, whatever happens.
+    if ! servers_running; then trap 'stop_servers 2>>"$STATE/log/dev.log"' EXIT; fi
+    start_servers
+    make_venv
+    local exports
+    exports=$(test_env)
+    eval "$exports"
+    step "building all targets"
+    cargo build --workspace --all-targets >&2
+    step "testing"
+    cargo test --workspace "$@"
+}

@@ -1,0 +1,43 @@
+# What a pull request must pass. Every gate runs, so that one call shows all that is wrong.
+# shellcheck shell=bash
+
+run_checks() {
+    install_packages
+    open_state
+    local -a failed=()
+    gate "format" cargo fmt --all --check
+    gate "lints" cargo clippy --workspace --all-targets -- -D warnings
+    gate "documentation" env RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps
+    gate "licences, bans, sources, advisories" check_dependencies
+    gate "schemas" check_schemas
+    if command -v shellcheck >/dev/null; then gate "shell" shellcheck dev infra/dev/*.sh infra/sample/*.sh .ci/run; fi
+    ((${#failed[@]} == 0)) || die "failed: $(printf '%s; ' "${failed[@]}")"
+    step "all checks passed"
+}
+
+# gate NAME COMMAND...
+gate() {
+    local name=$1
+    shift
+    step "$name"
+    "$@" >&2 || failed+=("$name")
+}
+
+check_dependencies() {
+    local deny=$STATE/tools/bin/cargo-deny
+    if [[ ! -x $deny ]]; then
+        step "installing cargo-deny (minutes, once)"
+        CARGO_TARGET_DIR=$STATE/tools/target cargo install -q cargo-deny --locked --root "$STATE/tools" || return
+        rm -rf "$STATE/tools/target"
+    fi
+    "$deny" --all-features check bans licenses sources || return
+    "$deny" fetch db || {
+        say "     the advisory database cannot be reached from here: advisories were NOT checked"
+        return 0
+    }
+    "$deny" --all-features check advisories
+}
+
+check_schemas() {
+    build_pursight && "$STATE/bin/pursight" schema check
+}
