@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # certificates.sh FOLDER: makes a small world of certificates for the sample server and for tests.
+# SAMPLE_HOST adds one more name to those that say "for the same names".
 #   ca.pem                      the authority that customers' settings trust
 #   server.pem, server.key      for localhost, 127.0.0.1 and ::1, valid
 #   expired.pem, expired.key    the same names and authority, no longer valid
@@ -45,7 +46,7 @@ CONF
     openssl ca -batch -notext -config ca.conf -cert "$1.pem" -keyfile "$1.key" -startdate "$3" -enddate "$4" -in "$2.csr" -out "$2.pem"
 }
 
-here=DNS:localhost,IP:127.0.0.1,IP:::1
+here=DNS:localhost,IP:127.0.0.1,IP:::1${SAMPLE_HOST:+,DNS:$SAMPLE_HOST}
 from=20200101000000Z
 until=20491231235959Z
 authority ca "Sample customer CA"
