@@ -31,8 +31,8 @@ check_dependencies() {
         rm -rf "$STATE/tools/target"
     fi
     "$deny" --all-features check bans licenses sources || return
-    "$deny" fetch db || {
-        say "     the advisory database cannot be reached from here: advisories were NOT checked"
+    "$deny" fetch db >"$STATE/log/advisories.log" 2>&1 || {
+        say "     the advisory database cannot be reached from here: advisories were NOT checked (.dev/log/advisories.log)"
         return 0
     }
     "$deny" --all-features check advisories

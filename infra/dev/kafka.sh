@@ -16,14 +16,14 @@ start_kafka() {
         infra/kafka/server.properties | as_server tee kafka/server.properties >/dev/null
     as_server tee kafka/log4j2.xml <infra/kafka/log4j2.xml >/dev/null
     if [[ ! -e $STATE/kafka/data/meta.properties ]]; then
-        as_server java -Xmx128m -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile=kafka/log4j2.xml -cp 'kafka/libs/*' \
+        as_server java -Xmx128m -XX:-UsePerfData -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile=kafka/log4j2.xml -cp 'kafka/libs/*' \
             kafka.tools.StorageTool format -t "$KAFKA_CLUSTER_ID" -c kafka/server.properties >"$STATE/log/kafka-format.log" 2>&1 ||
             die "Kafka's storage could not be formatted" "see .dev/log/kafka-format.log"
     fi
     as_server rm -f kafka/server.log
     # shellcheck disable=SC2016
     as_server setsid bash -c 'echo $$ >kafka/pid; exec "$@" >kafka/server.log 2>&1 </dev/null' _ \
-        java -Xms128m -Xmx384m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile=kafka/log4j2.xml \
+        java -Xms128m -Xmx384m -XX:-UsePerfData -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile=kafka/log4j2.xml \
         -cp 'kafka/libs/*' kafka.Kafka kafka/server.properties 9>&- >/dev/null 2>&1 &
     wait_until 90 kafka_ready || die "Kafka did not start" "see .dev/kafka/server.log"
 }
@@ -49,7 +49,7 @@ fetch_kafka() {
     [[ -r $stamp && $(<"$stamp") == "$want" ]] && return
     step "fetching Kafka from Maven"
     rm -rf "$STATE/kafka/libs"
-    mvn -q -B -f infra/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory="$STATE/kafka/libs" >&2 ||
+    MAVEN_OPTS=-XX:-UsePerfData mvn -q -B -Dstyle.color=never -f infra/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory="$STATE/kafka/libs" >&2 ||
         die "Maven could not fetch Kafka" "is the network there? Maven's own settings.xml may name a mirror"
     echo "$want" >"$stamp"
 }
