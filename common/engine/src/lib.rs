@@ -4,6 +4,7 @@
 
 pub mod failure;
 pub mod handler;
+pub mod kafka;
 pub mod message;
 pub mod runner;
 pub mod trace;
