@@ -29,13 +29,16 @@ pub enum WorkKind {
     /// `CLASSIFY`.
     #[serde(rename = "CLASSIFY")]
     Classify,
+    /// `REVOKE_SECRETS`: the source was purged, its sealed secrets go too.
+    #[serde(rename = "REVOKE_SECRETS")]
+    RevokeSecrets,
     /// Not stated, or a symbol newer than this code.
     #[default]
     #[serde(rename = "UNKNOWN", other)]
     Unknown,
 }
 
-symbols!(WorkKind { Test = "TEST", Discover = "DISCOVER", Statistics = "STATISTICS", ConfirmDeletions = "CONFIRM_DELETIONS", Classify = "CLASSIFY", Unknown = "UNKNOWN" });
+symbols!(WorkKind { Test = "TEST", Discover = "DISCOVER", Statistics = "STATISTICS", ConfirmDeletions = "CONFIRM_DELETIONS", Classify = "CLASSIFY", RevokeSecrets = "REVOKE_SECRETS", Unknown = "UNKNOWN" });
 
 /// One run to execute.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
