@@ -5,7 +5,7 @@ cluster_running() {
     local pid
     [[ -s $STATE/$1/data/postmaster.pid ]] || return 1
     read -r pid <"$STATE/$1/data/postmaster.pid"
-    [[ -d /proc/$pid ]] && grep -q postgres "/proc/$pid/comm"
+    ! gone "$pid" && grep -q postgres "/proc/$pid/comm"
 }
 
 # make_cluster NAME HBA CONF: initdb under .dev/NAME with our two files. The socket folder is closed to other users, which

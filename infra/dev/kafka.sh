@@ -49,7 +49,9 @@ fetch_kafka() {
     [[ -r $stamp && $(<"$stamp") == "$want" ]] && return
     step "fetching Kafka from Maven"
     rm -rf "$STATE/kafka/libs"
-    MAVEN_OPTS=-XX:-UsePerfData mvn -q -B -Dstyle.color=never -f infra/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory="$STATE/kafka/libs" >&2 ||
-        die "Maven could not fetch Kafka" "is the network there? Maven's own settings.xml may name a mirror"
+    MAVEN_OPTS=-XX:-UsePerfData mvn -q -B -f infra/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory="$STATE/kafka/libs" >"$STATE/log/maven.log" 2>&1 || {
+        tail -n 5 "$STATE/log/maven.log" >&2
+        die "Maven could not fetch Kafka" "see .dev/log/maven.log; Maven's own settings.xml may name a mirror"
+    }
     echo "$want" >"$stamp"
 }

@@ -1,10 +1,16 @@
 # Everything that is tested, and the settings that tests need.
 # shellcheck shell=bash
 
-# Prints the exports of PURSIGHT_TEST_*; the servers must have been started once.
-test_env() {
-    if ! state_exists || [[ ! -e $STATE/customer/ready ]]; then die "the servers were never started here" "./dev servers"; fi
+# For people: the exports, with what they name in place.
+print_test_env() {
+    if ! state_exists || ! servers_running; then die "the servers do not run" "./dev servers"; fi
     read_ports
+    make_venv
+    test_env
+}
+
+# Prints the exports of PURSIGHT_TEST_*.
+test_env() {
     export_line KAFKA "127.0.0.1:$PORT_KAFKA"
     export_line DATABASE_ADMIN "postgres://postgres:$(<"$STATE/postgres/superuser.password")@127.0.0.1:$PORT_POSTGRES/postgres"
     export_line CUSTOMER_HOST localhost
