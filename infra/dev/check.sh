@@ -41,3 +41,10 @@ check_dependencies() {
 check_schemas() {
     build_pursight && "$STATE/bin/pursight" schema check
 }
+
+# schemas publish: the only way to add a version of a record; it refuses an incompatible one.
+run_schemas() {
+    [[ $# -eq 1 && $1 == publish ]] || die "schemas knows only: publish"
+    install_packages
+    cargo run -q -p pursight-schemas --bin publish
+}
