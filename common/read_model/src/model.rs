@@ -1,0 +1,86 @@
+//! The handle that everybody holds: a pool, a schema, and how a transaction begins. Knows no table.
+
+use sqlx::postgres::{PgPool, PgTransaction};
+use sqlx::{AssertSqlSafe, Connection};
+
+use crate::connect::{self, DatabaseOptions};
+use crate::error::ReadModelError;
+
+/// The read model of one database and schema.
+#[derive(Clone)]
+pub struct ReadModel {
+    pub(crate) pool: PgPool,
+    pub(crate) schema: String,
+    pub(crate) begin: String,
+    pub(crate) options: DatabaseOptions,
+}
+
+impl ReadModel {
+    /// Checks the settings and asks the server once.
+    ///
+    /// # Errors
+    /// Settings that cannot be used, or a server that does not answer.
+    pub async fn connect(options: &DatabaseOptions) -> Result<Self, ReadModelError> {
+        let model = Self::lazy(options)?;
+        model.ping().await?;
+        Ok(model)
+    }
+
+    /// Checks the settings; connects when first asked.
+    ///
+    /// # Errors
+    /// Settings that cannot be used.
+    pub fn lazy(options: &DatabaseOptions) -> Result<Self, ReadModelError> {
+        let (connect, begin) = connect::options(options)?;
+        let pool = connect::pool(options, connect);
+        Ok(Self { pool, schema: options.schema.clone(), begin, options: options.clone() })
+    }
+
+    /// The same database, another schema, a pool of its own.
+    ///
+    /// # Errors
+    /// A name that is no plain lower-case one.
+    pub fn beside(&self, schema: &str) -> Result<Self, ReadModelError> {
+        Self::lazy(&self.options.clone().with_schema(schema))
+    }
+
+    /// Whether the server answers; for readiness.
+    ///
+    /// # Errors
+    /// The server does not answer within the acquire timeout.
+    pub async fn ping(&self) -> Result<(), ReadModelError> {
+        let during = ReadModelError::during;
+        let mut connection = self.pool.acquire().await.map_err(during("connecting to the read model"))?;
+        connection.ping().await.map_err(during("asking the read model for a sign of life"))
+    }
+
+    /// The schema's name.
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// The pool, for statements of this crate and for tests.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Begins a transaction with our session's settings.
+    ///
+    /// # Errors
+    /// No connection, or the server refuses.
+    pub async fn begin(&self) -> Result<PgTransaction<'static>, ReadModelError> {
+        self.begin_with("").await
+    }
+
+    /// Begins a transaction and sets `more` (statements that begin with a semicolon) in the same round trip.
+    pub(crate) async fn begin_with(&self, more: &str) -> Result<PgTransaction<'static>, ReadModelError> {
+        let text = format!("{}{more}", self.begin);
+        let begun = self.pool.begin_with(AssertSqlSafe(text)).await;
+        begun.map_err(ReadModelError::during("beginning a transaction on the read model"))
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
