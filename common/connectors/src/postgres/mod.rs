@@ -1,4 +1,13 @@
-//! PostgreSQL as a customer's database.
-//! Owns the statements that are sent to it; must not know why they are asked.
+//! PostgreSQL as a customer's database: connecting, sessions, the connection test. Knows the protocol's ways and the
+//! rights of the engine; the catalog is read by its own module.
 
 pub mod catalog;
+mod connect;
+mod errors;
+mod quote;
+mod session;
+
+pub use connect::SessionOptions;
+pub use errors::statement_problem;
+pub use quote::{identifier, literal};
+pub use session::{Counts, PgSession};

@@ -1,0 +1,110 @@
+//! The eight steps of a connection, each with its time and its problem. One path connects for everybody; a connection
+//! test is that path with its steps shown. Knows no protocol.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use pursight_schemas::{StepResult, TestStep};
+
+use crate::problem::Refused;
+
+/// A step, in the order in which they are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Secret,
+    Egress,
+    Tcp,
+    Tls,
+    Login,
+    Database,
+    ReadOnly,
+    Rights,
+}
+
+const NAMES: [&str; 8] = ["secret", "egress", "tcp", "tls", "login", "database", "read_only", "rights"];
+
+/// What became of the steps so far.
+pub(crate) struct Steps {
+    records: [TestStep; 8],
+    deadline: Instant,
+}
+
+impl Steps {
+    pub(crate) fn within(budget: Duration) -> Self {
+        let record =
+            |name: &str| TestStep { name: name.to_owned(), result: StepResult::Skipped, ..TestStep::default() };
+        Self { records: NAMES.map(record), deadline: Instant::now() + budget }
+    }
+
+    pub(crate) fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Takes a step within `limit` and the time that is left; `late` says what it means when that is over.
+    pub(crate) async fn take<T>(
+        &mut self,
+        step: Step,
+        limit: Duration,
+        late: impl FnOnce(Duration) -> Refused,
+        work: impl Future<Output = Result<T, Refused>>,
+    ) -> Result<T, Refused> {
+        let started = Instant::now();
+        let limit = limit.min(self.time_left());
+        let result = match tokio::time::timeout(limit, work).await {
+            Ok(result) => result,
+            Err(_) => Err(late(limit)),
+        };
+        let spent = micros(started.elapsed());
+        let record = &mut self.records[step as usize];
+        record.duration_us = record.duration_us.saturating_add(spent);
+        match result {
+            Ok(value) => {
+                record.result = StepResult::Ok;
+                record.problem = None;
+                Ok(value)
+            }
+            Err(mut problem) => {
+                problem.step = Some(NAMES[step as usize].to_owned());
+                record.result = StepResult::Failed;
+                record.problem = Some((*problem).clone());
+                Err(problem)
+            }
+        }
+    }
+
+    /// The failure of `from` belongs to `to`: one round trip of the protocol answers for both.
+    pub(crate) fn shift_failure(&mut self, from: Step, to: Step, problem: &mut Refused) {
+        problem.step = Some(NAMES[to as usize].to_owned());
+        self.records[from as usize].result = StepResult::Ok;
+        self.records[from as usize].problem = None;
+        self.records[to as usize].result = StepResult::Failed;
+        self.records[to as usize].problem = Some((**problem).clone());
+    }
+
+    /// A step that succeeded, but with something that a person should know.
+    pub(crate) fn warn(&mut self, step: Step, mut problem: Refused) {
+        problem.step = Some(NAMES[step as usize].to_owned());
+        self.records[step as usize].problem = Some(*problem);
+    }
+
+    /// Replaces the problem of a failed step by one that says more.
+    pub(crate) fn refine(&mut self, step: Step, problem: &Refused) {
+        self.records[step as usize].problem = Some((**problem).clone());
+    }
+
+    /// Another host is tried: what the last one showed from this step on does not stand.
+    pub(crate) fn again_from(&mut self, step: Step) {
+        for record in &mut self.records[step as usize..] {
+            record.result = StepResult::Skipped;
+            record.problem = None;
+        }
+    }
+
+    pub(crate) fn finish(self) -> Vec<TestStep> {
+        self.records.into()
+    }
+}
+
+pub(crate) fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
