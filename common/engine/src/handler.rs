@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use pursight_schemas::Topic;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::failure::Failure;
 use crate::message::{Line, Mark, Outgoing, Record};
+use crate::worker::Ask;
 
 /// A worker: what it does with the records of one partition.
 #[async_trait]
@@ -53,7 +54,7 @@ pub struct Claim {
     pub(crate) partition: i32,
     pub(crate) epoch: u64,
     pub(crate) committed_metadata: String,
-    pub(crate) requests: mpsc::UnboundedSender<Commit>,
+    pub(crate) requests: std::sync::mpsc::Sender<Ask>,
 }
 
 /// One transaction asked for by a handler.
@@ -100,7 +101,7 @@ impl Claim {
         let (answer, result) = oneshot::channel();
         let (topic, partition, epoch) = (self.topic, self.partition, self.epoch);
         let request = Commit { topic, partition, epoch, events, next, metadata, answer };
-        self.requests.send(request).map_err(|_| Failure::Lost)?;
+        self.requests.send(Ask::Commit(request)).map_err(|_| Failure::Lost)?;
         result.await.unwrap_or(Err(Failure::Lost))
     }
 }

@@ -1,6 +1,17 @@
-//! The broker's side of the engine: everything that knows Kafka's client. Handlers never see this module.
+//! The log over a real broker. The only part of the workspace, beside the command line, that knows Kafka's client;
+//! handlers never see this module.
+//! What a real broker was seen to do, and why each setting is as it is, is in `common/engine/README.md`.
 
 pub mod admin;
+mod consumer;
+mod control;
 mod groups;
+mod launch;
+mod log;
+mod options;
+mod transactor;
 
 pub use admin::{Admin, AdminError};
+pub use control::follow_control;
+pub use launch::{Launch, launch};
+pub use options::Options;

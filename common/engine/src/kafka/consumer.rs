@@ -1,0 +1,147 @@
+//! The member of a worker's group: turns what librdkafka says into what the loop understands.
+
+use std::sync::{Mutex, PoisonError};
+
+use pursight_schemas::{Micros, Topic};
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::{Timestamp, TopicPartitionList};
+
+use crate::failure::Failure;
+use crate::log::Happening;
+use crate::message::Record;
+
+/// Collects what callbacks say until the loop asks. Callbacks run inside `poll`, on the loop's own thread.
+pub(super) struct Context {
+    prefix: String,
+    pub(super) happenings: Mutex<Vec<Happening>>,
+}
+
+impl Context {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned(), happenings: Mutex::default() }
+    }
+
+    fn push(&self, happening: Happening) {
+        self.happenings.lock().unwrap_or_else(PoisonError::into_inner).push(happening);
+    }
+
+    pub(super) fn take(&self) -> Vec<Happening> {
+        std::mem::take(&mut *self.happenings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn partitions(&self, list: &TopicPartitionList) -> Vec<(Topic, i32)> {
+        let known = |name: &str| Topic::parse(&self.prefix, name);
+        list.elements().iter().filter_map(|element| Some((known(element.topic())?, element.partition()))).collect()
+    }
+}
+
+impl ClientContext for Context {
+    fn error(&self, error: KafkaError, reason: &str) {
+        if is_away(&error) {
+            self.push(Happening::Away(reason.to_owned()));
+        } else {
+            tracing::warn!(%error, reason, "consumer");
+        }
+    }
+}
+
+impl ConsumerContext for Context {
+    fn pre_rebalance(&self, _consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Revoke(list) = rebalance {
+            self.push(Happening::Revoked(self.partitions(list)));
+        }
+    }
+
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Assign(list) if list.count() > 0 => {
+                // Nothing is fetched until the handler has taken over and said where to begin.
+                if let Err(error) = consumer.pause(list) {
+                    self.push(Happening::Fatal(Failure::fatal(
+                        format!("cannot pause new partitions: {error}"),
+                        "restart the worker",
+                    )));
+                }
+                self.push(Happening::Assigned(self.partitions(list)));
+            }
+            Rebalance::Assign(_) | Rebalance::Revoke(_) => {}
+            Rebalance::Error(error) => tracing::warn!(%error, "rebalance"),
+        }
+    }
+}
+
+/// Whether an error says that the broker cannot be reached at the moment.
+pub(super) fn is_away(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::Resolve
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::RequestTimedOut
+                | RDKafkaErrorCode::NetworkException
+                | RDKafkaErrorCode::CoordinatorNotAvailable
+                | RDKafkaErrorCode::CoordinatorLoadInProgress
+                | RDKafkaErrorCode::NotCoordinator
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::NotLeaderForPartition
+        )
+    )
+}
+
+/// What an error from `poll` means; `None` if it needs no answer.
+pub(super) fn meaning(error: &KafkaError) -> Option<Happening> {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::PartitionEOF) => None,
+        Some(RDKafkaErrorCode::AutoOffsetReset) => Some(Happening::Fatal(Failure::fatal(
+            format!("a position is missing or outside the log ({error})"),
+            "if this group is new run `pursight topics apply`; if the log was cut or made anew, run `pursight rebuild` or restore the offsets",
+        ))),
+        Some(
+            RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownPartition,
+        ) => Some(Happening::Fatal(Failure::fatal(
+            format!("a topic is missing ({error})"),
+            "run `pursight topics apply`",
+        ))),
+        Some(RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed) => {
+            Some(Happening::Fatal(Failure::fatal(
+                format!("the broker refuses us ({error})"),
+                "grant this client the rights of its worker",
+            )))
+        }
+        Some(RDKafkaErrorCode::Fatal) => {
+            Some(Happening::Fatal(Failure::fatal(format!("the client gave up ({error})"), "restart the worker")))
+        }
+        _ if is_away(error) => Some(Happening::Away(error.to_string())),
+        _ => {
+            tracing::warn!(%error, "consumer");
+            None
+        }
+    }
+}
+
+/// A record of ours out of the client's memory; `None` for a topic that we did not ask for.
+pub(super) fn record(prefix: &str, message: &BorrowedMessage<'_>) -> Option<Record> {
+    let millis = match message.timestamp() {
+        Timestamp::CreateTime(millis) | Timestamp::LogAppendTime(millis) => millis,
+        Timestamp::NotAvailable => 0,
+    };
+    let headers = message.headers().map(|headers| {
+        headers.iter().map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect()
+    });
+    Some(Record {
+        topic: Topic::parse(prefix, message.topic())?,
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp: Micros::from_millis(millis),
+        key: message.key().unwrap_or_default().to_vec(),
+        value: message.payload().unwrap_or_default().to_vec(),
+        headers: headers.unwrap_or_default(),
+    })
+}

@@ -1,0 +1,256 @@
+//! Turns a [`Runner`] into a [`Handler`]: reads a work item, starts or restarts the run, lets it work under its deadline
+//! and the cancellations, and ends it with exactly one terminal event and, where it answers a command, one outcome.
+//! Takes one item of a partition at a time; several partitions run side by side.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pursight_schemas::{
+    Actor, CommandCancelled, CommandDeadLettered, CommandFailed, CommandSucceeded, Coordinates, Event, Micros, Problem,
+    ProblemCategory, Topic, WorkItem, codec,
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::cancel::Cancellations;
+use crate::failure::Failure;
+use crate::handler::{Barrier, Claim, Handler};
+use crate::message::{Line, Outgoing, Record};
+use crate::run_port::{Port, Shared};
+use crate::runner::{Ending, Outcome, Run, Runner, Stop};
+use crate::trace::TraceParent;
+
+/// A run that was started this often by different owners, and ended none of them well, is not started again.
+const MAX_STARTS: i32 = 3;
+
+/// What an owner leaves for the next one, in the metadata of the committed offset.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Checkpoint {
+    run_id: Uuid,
+    attempt: i32,
+    /// Owners that started it; retries by one owner do not count.
+    starts: i32,
+}
+
+/// A runner in the engine.
+pub struct Runs<R> {
+    runner: Arc<R>,
+    cancellations: Arc<Cancellations>,
+    barrier: Arc<dyn Barrier>,
+    prefix: String,
+    now: fn() -> i64,
+    checkpoints: Mutex<HashMap<(Topic, i32), (Checkpoint, bool)>>,
+}
+
+impl<R: Runner> Runs<R> {
+    /// A handler around `runner`. `now` is the clock of observations, microseconds since 1970.
+    pub fn new(
+        runner: Arc<R>,
+        cancellations: Arc<Cancellations>,
+        barrier: Arc<dyn Barrier>,
+        prefix: &str,
+        now: fn() -> i64,
+    ) -> Self {
+        Self { runner, cancellations, barrier, prefix: prefix.to_owned(), now, checkpoints: Mutex::default() }
+    }
+
+    fn checkpoint<T>(&self, claim: &Claim, act: impl FnOnce(&mut Option<(Checkpoint, bool)>) -> T) -> T {
+        let mut all = self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (claim.topic(), claim.partition());
+        let mut entry = all.remove(&key);
+        let result = act(&mut entry);
+        if let Some(entry) = entry {
+            all.insert(key, entry);
+        }
+        result
+    }
+
+    /// The next attempt of a run: what earlier ones published stays, numbered apart.
+    fn next_attempt(&self, claim: &Claim, run_id: Uuid) -> Checkpoint {
+        self.checkpoint(claim, |entry| {
+            let next = match entry.take() {
+                Some((last, mine)) if last.run_id == run_id => {
+                    Checkpoint { run_id, attempt: last.attempt + 1, starts: last.starts + i32::from(!mine) }
+                }
+                _ => Checkpoint { run_id, attempt: 1, starts: 1 },
+            };
+            *entry = Some((next.clone(), true));
+            next
+        })
+    }
+
+    async fn execute(&self, work: WorkItem, record: &Record, claim: &Claim) -> Result<&'static str, Failure> {
+        let checkpoint = self.next_attempt(claim, work.run_id);
+        let asked_at = work.meta.occurred_at;
+        let (run_id, source) = (work.run_id, work.meta.source_id);
+        let metadata = serde_json::to_string(&checkpoint).unwrap_or_default();
+        let attempt = checkpoint.attempt;
+        let trace = TraceParent::of(record.header("traceparent"), work.meta.event_id);
+        let shared =
+            Shared::new(self.runner.place(), claim.clone(), record.clone(), trace, &work, attempt, metadata, self.now);
+        let mut port = Port::new(shared, Arc::clone(&self.barrier));
+        if checkpoint.starts > MAX_STARTS {
+            return self.dead(&work, record, &mut port).await;
+        }
+        let left = port.left();
+        let stop = if let Some(by) = self.cancellations.by(run_id, source, asked_at) {
+            Some(Stop::Cancelled { by })
+        } else if left.is_zero() {
+            Some(Stop::Deadline)
+        } else {
+            None
+        };
+        if let Some(stop) = stop {
+            return self.stop(&work, &stop, &mut port).await;
+        }
+        port.begin().await?;
+        let token = tokio_util::sync::CancellationToken::new();
+        let guard = token.clone().drop_guard();
+        let mut run = Run { work: work.clone(), attempt, cancelled: token, port: Box::new(port.clone()) };
+        let ended = tokio::select! {
+            ending = self.runner.run(&mut run) => Ok(ending?),
+            by = self.cancellations.cancelled(run_id, source, asked_at) => Err(Stop::Cancelled { by }),
+            () = tokio::time::sleep(left) => Err(Stop::Deadline),
+        };
+        drop(guard);
+        drop(run);
+        match ended {
+            Ok(ending) => self.finish(&work, ending, &mut port).await,
+            Err(stop) => self.stop(&work, &stop, &mut port).await,
+        }
+    }
+
+    async fn finish(&self, work: &WorkItem, ending: Ending, port: &mut Port) -> Result<&'static str, Failure> {
+        let Ending { events, outcome } = ending;
+        let meta = work.meta.clone();
+        let command_type = work.command_type.clone();
+        let (event, word): (Event, _) = match outcome {
+            Outcome::Succeeded { result, preview } => {
+                let (source_id, version) = (meta.source_id, meta.source_id.map(|_| work.version));
+                (
+                    CommandSucceeded { meta, command_type, source_id, version, result, preview, payload_sha256: None }
+                        .into(),
+                    "SUCCEEDED",
+                )
+            }
+            Outcome::Failed(problem) => (CommandFailed { meta, command_type, problem }.into(), "FAILED"),
+        };
+        port.end(events, Some(event)).await?;
+        Ok(word)
+    }
+
+    async fn stop(&self, work: &WorkItem, stop: &Stop, port: &mut Port) -> Result<&'static str, Failure> {
+        let (meta, command_type) = (work.meta.clone(), work.command_type.clone());
+        let (event, word): (Event, _) = match stop {
+            Stop::Cancelled { by } => (CommandCancelled { meta, command_type, by: by.clone() }.into(), "CANCELLED"),
+            Stop::Deadline => {
+                (CommandFailed { meta, command_type, problem: deadline_problem() }.into(), "DEADLINE_EXCEEDED")
+            }
+        };
+        port.end(self.runner.stopped(work, stop), Some(event)).await?;
+        Ok(word)
+    }
+
+    async fn dead(&self, work: &WorkItem, record: &Record, port: &mut Port) -> Result<&'static str, Failure> {
+        let dead_letter =
+            Coordinates { topic: record.topic.name(&self.prefix), partition: record.partition, offset: record.offset };
+        let problem = Problem {
+            code: "INTERNAL".into(),
+            category: ProblemCategory::Internal,
+            message: format!(
+                "the run was started {MAX_STARTS} times and its worker ended each time before the run did"
+            ),
+            remedy: Some("look at the workers' logs of that time, then ask for the run again".into()),
+            retryable: true,
+            ..Problem::default()
+        };
+        let event = CommandDeadLettered {
+            meta: work.meta.clone(),
+            command_type: work.command_type.clone(),
+            dead_letter,
+            problem,
+        };
+        port.end(self.runner.stopped(work, &Stop::Cancelled { by: Actor::default() }), Some(event.into())).await?;
+        Ok(crate::line::DEAD_LETTER)
+    }
+}
+
+/// What a run whose time is up is answered.
+pub fn deadline_problem() -> Problem {
+    Problem {
+        code: "DEADLINE_EXCEEDED".into(),
+        category: ProblemCategory::Transient,
+        message: "the run did not end before its deadline".into(),
+        remedy: Some("ask again with a later deadline, a smaller scope or a stronger strategy".into()),
+        retryable: true,
+        ..Problem::default()
+    }
+}
+
+#[async_trait]
+impl<R: Runner> Handler for Runs<R> {
+    fn batch_size(&self) -> usize {
+        1
+    }
+
+    async fn take_over(&self, claim: &Claim) -> Result<Option<i64>, Failure> {
+        self.cancellations.caught_up().await;
+        if let Ok(left) = serde_json::from_str::<Checkpoint>(claim.committed_metadata()) {
+            self.checkpoint(claim, |entry| match entry {
+                // The same process claims it again: its own starts do not count twice.
+                Some((mine, _)) if mine.run_id == left.run_id => {}
+                _ => *entry = Some((left, false)),
+            });
+        }
+        Ok(None)
+    }
+
+    async fn handle(&self, batch: &[Record], claim: &Claim) -> Result<Vec<Line>, Failure> {
+        let mut lines = Vec::with_capacity(batch.len());
+        for record in batch {
+            let work: WorkItem = codec::decode(&record.value)
+                .map_err(|error| Failure::Poison { code: "UNDECODABLE", what: crate::line::chain(&error) })?;
+            let mut line = Line {
+                tenant_id: work.meta.tenant_id.clone(),
+                source_id: work.meta.source_id,
+                command_id: work.meta.command_id,
+                message_type: format!("{}/{}", self.runner.place().worker, work.kind),
+                correlation_id: work.meta.correlation_id,
+                ..Line::default()
+            };
+            line.outcome = Box::pin(self.execute(work, record, claim)).await?;
+            lines.push(line);
+        }
+        Ok(lines)
+    }
+
+    fn poisoned(&self, record: &Record, code: &str) -> Vec<Outgoing> {
+        let Ok(work) = codec::decode::<WorkItem>(&record.value) else { return Vec::new() };
+        if !work.answers_command {
+            return Vec::new();
+        }
+        let dead_letter =
+            Coordinates { topic: record.topic.name(&self.prefix), partition: record.partition, offset: record.offset };
+        let problem = Problem {
+            code: "INTERNAL".into(),
+            category: ProblemCategory::Internal,
+            message: format!("the work could not be handled ({code})"),
+            ..Problem::default()
+        };
+        let mut meta = work.meta.clone();
+        meta.event_id = pursight_schemas::ids::run_outcome_id(work.run_id, 0, 0);
+        meta.occurred_at = Micros(record.timestamp.0);
+        let event: Event = CommandDeadLettered { meta, command_type: work.command_type, dead_letter, problem }.into();
+        let trace = TraceParent::of(record.header("traceparent"), work.meta.event_id);
+        Outgoing::event(Topic::Outcome, &work.meta.tenant_id, &event, self.runner.place().worker, &trace)
+            .into_iter()
+            .collect()
+    }
+}
+
+/// Time until a deadline, by a clock.
+pub(crate) fn left_until(deadline: Micros, now: i64) -> Duration {
+    Duration::from_micros(u64::try_from(deadline.0.saturating_sub(now)).unwrap_or(0))
+}

@@ -1,0 +1,498 @@
+//! The loop, written once: receive a batch of one partition, let the handler decide, write its events and the offset in
+//! one transaction, log one line a message.
+//!
+//! One OS thread polls the log and makes every transaction, so a partition cannot be revoked between the check of its
+//! claim and the commit: revocations arrive on this thread too. Handlers run beside it on the async runtime and ask for
+//! commits through their [`Claim`]; a claim of an earlier epoch is answered with [`Failure::Lost`].
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use pursight_schemas::Topic;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use crate::dead_letter::{Brake, Why, dead_letter};
+use crate::failure::{Class, Failure};
+use crate::handler::{Claim, Commit, Committed, Handler, Seal};
+use crate::line;
+use crate::log::{Happening, Log, NotCommitted, Transaction};
+use crate::message::Record;
+use crate::metrics;
+use crate::slot::{Ended, Phase, Slot};
+use crate::status::{State, Status};
+
+/// Longest sleep of the loop; also how often the log gets a chance to serve its own events.
+const TICK: Duration = Duration::from_millis(100);
+/// Handlers may finish for this long after the stop; then they are dropped and their partitions handed over.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What the loop is told by handlers and by the log.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    /// A handler wants a transaction.
+    Commit(Commit),
+    /// A handler's call ended.
+    Ended { topic: Topic, partition: i32, epoch: u64, ended: Ended },
+    /// The log has something.
+    Woken,
+}
+
+/// What one worker's loop needs to know.
+#[derive(Clone)]
+pub struct Settings {
+    /// Worker's name.
+    pub worker: &'static str,
+    /// Prefix of all topics.
+    pub prefix: String,
+    /// Partitions handled side by side at most.
+    pub parallel: usize,
+    /// Seals dead letters.
+    pub seal: Arc<dyn Seal>,
+}
+
+/// One worker over one log.
+pub struct Worker<L: Log> {
+    log: L,
+    handler: Arc<dyn Handler>,
+    settings: Settings,
+    status: Status,
+    runtime: Handle,
+    inbox: Receiver<Ask>,
+    outbox: Sender<Ask>,
+    slots: HashMap<(Topic, i32), Slot>,
+    epoch: u64,
+    brake: Brake,
+    away: Option<Instant>,
+}
+
+/// Both ends of the channel by which the loop is woken; the log gets a clone of the sender.
+pub struct Inbox {
+    sender: Sender<Ask>,
+    receiver: Receiver<Ask>,
+}
+
+/// Wakes the loop.
+#[derive(Debug, Clone)]
+pub struct Waker(Sender<Ask>);
+
+impl Waker {
+    /// The log has something to deliver.
+    pub fn wake(&self) {
+        // The loop may have ended already: then there is nobody to wake.
+        let _ = self.0.send(Ask::Woken);
+    }
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        Self { sender, receiver }
+    }
+}
+
+impl Inbox {
+    /// For the log.
+    pub fn waker(&self) -> Waker {
+        Waker(self.sender.clone())
+    }
+}
+
+impl<L: Log> Worker<L> {
+    /// A worker that is ready to run; handlers are executed on `runtime`.
+    pub fn new(
+        log: L,
+        inbox: Inbox,
+        handler: Arc<dyn Handler>,
+        settings: Settings,
+        status: Status,
+        runtime: Handle,
+    ) -> Self {
+        let Inbox { sender: outbox, receiver: inbox } = inbox;
+        let (slots, brake) = (HashMap::new(), Brake::default());
+        Self { log, handler, settings, status, runtime, inbox, outbox, slots, epoch: 0, brake, away: None }
+    }
+
+    /// Runs until told to stop, then drains.
+    ///
+    /// # Errors
+    /// A fatal failure: nothing more was committed, a person must look.
+    pub fn run(mut self, stop: &CancellationToken) -> Result<(), Failure> {
+        let ended = self.turn_until(stop);
+        self.slots.values_mut().for_each(Slot::abort);
+        if let Err(failure) = &ended {
+            self.status.set(State::Failed(failure.to_string()));
+        }
+        self.log.leave();
+        ended
+    }
+
+    fn turn_until(&mut self, stop: &CancellationToken) -> Result<(), Failure> {
+        let mut stopped_at: Option<Instant> = None;
+        loop {
+            self.status.beat();
+            for happening in self.log.poll() {
+                self.happened(happening)?;
+            }
+            while let Ok(ask) = self.inbox.try_recv() {
+                self.asked(ask)?;
+            }
+            if stop.is_cancelled() {
+                let since = *stopped_at.get_or_insert_with(Instant::now);
+                self.status.set(State::Draining);
+                if since.elapsed() >= DRAIN || !self.slots.values().any(|slot| matches!(slot.phase, Phase::Busy)) {
+                    return Ok(());
+                }
+            } else {
+                self.advance()?;
+                self.report();
+            }
+            match self.inbox.recv_timeout(TICK) {
+                Ok(ask) => self.asked(ask)?,
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+        }
+    }
+
+    fn report(&mut self) {
+        let waiting = self.slots.values().find(|slot| slot.attempt > 3 && matches!(slot.phase, Phase::Waiting(_)));
+        let state = match (self.away, waiting) {
+            (Some(_), _) => State::Waiting("the broker cannot be reached; trying again".to_owned()),
+            (None, Some(slot)) => State::Waiting(format!(
+                "{} partition {} waits for a dependency",
+                slot.claim.topic.short(),
+                slot.claim.partition
+            )),
+            (None, None) => State::Ready,
+        };
+        self.status.set(state);
+    }
+
+    fn happened(&mut self, happening: Happening) -> Result<(), Failure> {
+        if !matches!(happening, Happening::Away(_)) {
+            self.away = None;
+        }
+        match happening {
+            Happening::Record(record) => {
+                let batch = self.handler.batch_size();
+                if let Some(slot) = self.slots.get_mut(&(record.topic, record.partition)) {
+                    slot.buffer.push_back(record);
+                    if slot.wants_pause(batch) == Some(true) {
+                        slot.paused = true;
+                        self.log.pause(slot.claim.topic, slot.claim.partition, true);
+                    }
+                }
+            }
+            Happening::Assigned(partitions) => {
+                for (topic, partition) in partitions {
+                    let claim = self.claim(topic, partition);
+                    self.slots.insert((topic, partition), Slot::new(claim));
+                }
+                metrics::partitions(self.settings.worker, self.slots.len());
+            }
+            Happening::Revoked(partitions) => {
+                for key in partitions {
+                    if let Some(mut slot) = self.slots.remove(&key) {
+                        slot.abort();
+                        self.handler.lost(key.0, key.1);
+                    }
+                }
+                metrics::partitions(self.settings.worker, self.slots.len());
+            }
+            Happening::Away(reason) => {
+                if self.away.is_none() {
+                    tracing::warn!(worker = self.settings.worker, reason, "broker cannot be reached, trying again");
+                }
+                self.away = Some(Instant::now());
+            }
+            Happening::Back => tracing::info!(worker = self.settings.worker, "broker is back"),
+            Happening::Fatal(failure) => return Err(failure),
+        }
+        Ok(())
+    }
+
+    fn claim(&mut self, topic: Topic, partition: i32) -> Claim {
+        self.epoch += 1;
+        Claim { topic, partition, epoch: self.epoch, committed_metadata: String::new(), requests: self.outbox.clone() }
+    }
+
+    fn asked(&mut self, ask: Ask) -> Result<(), Failure> {
+        match ask {
+            Ask::Woken => Ok(()),
+            Ask::Commit(commit) => self.commit(commit),
+            Ask::Ended { topic, partition, epoch, ended } => {
+                let current = self.slots.get(&(topic, partition)).is_some_and(|slot| slot.claim.epoch == epoch);
+                if current { self.ended((topic, partition), ended) } else { Ok(()) }
+            }
+        }
+    }
+
+    /// Writes what a handler asked for, if the partition is still its own.
+    fn commit(&mut self, commit: Commit) -> Result<(), Failure> {
+        let Commit { topic, partition, epoch, events, next, metadata, answer } = commit;
+        let result = match self.slots.get(&(topic, partition)) {
+            Some(slot) if slot.claim.epoch == epoch => {
+                let next = next.unwrap_or(slot.next);
+                match self.transact((topic, partition), next, &metadata, &events) {
+                    Ok(committed) => Ok(committed),
+                    Err(NotCommitted::Aborted(_)) => Err(Failure::Lost),
+                    Err(NotCommitted::Fatal(failure)) => return Err(failure),
+                }
+            }
+            _ => Err(Failure::Lost),
+        };
+        // A handler that was dropped meanwhile does not wait for the answer.
+        let _ = answer.send(result);
+        Ok(())
+    }
+
+    fn transact(
+        &mut self,
+        key: (Topic, i32),
+        next: i64,
+        metadata: &str,
+        events: &[crate::Outgoing],
+    ) -> Result<Committed, NotCommitted> {
+        let transaction = Transaction { topic: key.0, partition: key.1, next, metadata, events };
+        match self.log.transact(&transaction) {
+            Ok(marks) => {
+                metrics::transaction(self.settings.worker, "committed");
+                if let Some(slot) = self.slots.get_mut(&key) {
+                    slot.next = next;
+                }
+                Ok(Committed { marks })
+            }
+            Err(error) => {
+                metrics::transaction(self.settings.worker, "aborted");
+                tracing::warn!(worker = self.settings.worker, topic = key.0.short(), partition = key.1, %error, "transaction not committed");
+                Err(error)
+            }
+        }
+    }
+
+    fn ended(&mut self, key: (Topic, i32), ended: Ended) -> Result<(), Failure> {
+        match ended {
+            Ended::TookOver(Ok(start)) => self.took_over(key, start),
+            Ended::Handled(Ok(lines)) => {
+                let Some(slot) = self.slots.get_mut(&key) else { return Ok(()) };
+                metrics::batch(self.settings.worker, slot.began.elapsed());
+                let mut stop = false;
+                for (record, line) in slot.batch.iter().zip(&lines) {
+                    line::write(&self.settings, record, line, slot.attempt, slot.began.elapsed());
+                    stop |= self.brake.count(line.outcome == line::DEAD_LETTER);
+                }
+                slot.done();
+                if stop { Err(too_many_dead_letters()) } else { Ok(()) }
+            }
+            Ended::TookOver(Err(Failure::Lost)) | Ended::Handled(Err(Failure::Lost)) => {
+                self.restart(key);
+                Ok(())
+            }
+            Ended::TookOver(Err(failure)) | Ended::Handled(Err(failure)) => self.failed(key, failure),
+            Ended::Panicked => self.panicked(key),
+        }
+    }
+
+    fn took_over(&mut self, key: (Topic, i32), start: Option<i64>) -> Result<(), Failure> {
+        let Some(slot) = self.slots.get_mut(&key) else { return Ok(()) };
+        slot.next = start.unwrap_or(slot.next);
+        slot.phase = Phase::Idle;
+        slot.attempt = 1;
+        let next = slot.next;
+        self.log.begin(key.0, key.1, next)
+    }
+
+    /// Forgets everything about an owned partition and claims it anew, from the committed offset.
+    fn restart(&mut self, key: (Topic, i32)) {
+        self.handler.lost(key.0, key.1);
+        let claim = self.claim(key.0, key.1);
+        if let Some(slot) = self.slots.get_mut(&key) {
+            slot.abort();
+            let delays = std::mem::replace(&mut slot.delays, crate::retry::Delays::ours());
+            let attempt = slot.attempt;
+            *slot = Slot::new(claim);
+            (slot.delays, slot.attempt) = (delays, attempt);
+            slot.again();
+        }
+    }
+
+    fn failed(&mut self, key: (Topic, i32), failure: Failure) -> Result<(), Failure> {
+        let Some(slot) = self.slots.get_mut(&key) else { return Ok(()) };
+        match failure.class() {
+            Class::Transient => {
+                metrics::retry(self.settings.worker);
+                if slot.attempt == 1 {
+                    let error = line::chain(&failure);
+                    tracing::warn!(
+                        worker = self.settings.worker,
+                        topic = key.0.short(),
+                        partition = key.1,
+                        error,
+                        "will be tried again"
+                    );
+                }
+                slot.again();
+                Ok(())
+            }
+            Class::Poison if slot.batch.len() > 1 => {
+                slot.split();
+                Ok(())
+            }
+            Class::Poison => match failure {
+                Failure::Poison { code, .. } => self.give_up(key, code),
+                other => Err(other),
+            },
+            Class::Fatal => Err(failure),
+        }
+    }
+
+    fn panicked(&mut self, key: (Topic, i32)) -> Result<(), Failure> {
+        let Some(slot) = self.slots.get_mut(&key) else { return Ok(()) };
+        tracing::error!(
+            worker = self.settings.worker,
+            topic = key.0.short(),
+            partition = key.1,
+            records = slot.batch.len(),
+            "handler panicked"
+        );
+        match (slot.batch.len(), slot.panicked_before) {
+            (0, _) => {
+                slot.again();
+                Ok(())
+            }
+            (1, true) => self.give_up(key, "PANIC"),
+            (1, false) => {
+                slot.panicked_before = true;
+                slot.again();
+                Ok(())
+            }
+            _ => {
+                slot.split();
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes the dead letter of the record at the front, and goes on behind it.
+    fn give_up(&mut self, key: (Topic, i32), code: &'static str) -> Result<(), Failure> {
+        let Some(slot) = self.slots.get(&key) else { return Ok(()) };
+        let Some(record) = slot.batch.first().cloned() else { return Ok(()) };
+        let topic = record.topic.name(&self.settings.prefix);
+        let (attempts, first_failed_at) = (slot.attempt, record.timestamp);
+        let why = Why { code, worker: self.settings.worker, topic: &topic, attempts, first_failed_at };
+        let mut events = vec![dead_letter(&record, why, self.settings.seal.as_ref())?];
+        events.extend(self.handler.poisoned(&record, code));
+        match self.transact(key, record.offset + 1, "", &events) {
+            Ok(_) => {}
+            Err(NotCommitted::Aborted(_)) => {
+                self.restart(key);
+                return Ok(());
+            }
+            Err(NotCommitted::Fatal(failure)) => return Err(failure),
+        }
+        line::write_dead(&self.settings, &record, code, attempts);
+        if let Some(slot) = self.slots.get_mut(&key) {
+            slot.done();
+        }
+        if self.brake.count(true) { Err(too_many_dead_letters()) } else { Ok(()) }
+    }
+
+    /// Moves every partition on that can be moved on.
+    fn advance(&mut self) -> Result<(), Failure> {
+        let now = Instant::now();
+        for slot in self.slots.values_mut() {
+            if matches!(slot.phase, Phase::Waiting(until) if until <= now) {
+                slot.phase = if slot.batch.is_empty() { Phase::Claiming } else { Phase::Idle };
+            }
+        }
+        let claiming: Vec<_> =
+            self.slots.values().filter(|slot| matches!(slot.phase, Phase::Claiming)).map(Slot::key).collect();
+        for key in claiming {
+            self.take_over(key)?;
+        }
+        let batch = self.handler.batch_size();
+        let mut busy = self.slots.values().filter(|slot| matches!(slot.phase, Phase::Busy)).count();
+        let (handler, runtime, outbox) = (&self.handler, &self.runtime, &self.outbox);
+        for slot in self.slots.values_mut() {
+            if !matches!(slot.phase, Phase::Idle) || busy >= self.settings.parallel {
+                continue;
+            }
+            slot.fill(batch);
+            if slot.wants_pause(batch) == Some(false) {
+                slot.paused = false;
+                self.log.pause(slot.claim.topic, slot.claim.partition, false);
+            }
+            if !slot.batch.is_empty() {
+                start(slot, handler, runtime, outbox);
+                busy += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_over(&mut self, key: (Topic, i32)) -> Result<(), Failure> {
+        match self.log.committed(key.0, key.1) {
+            Ok(committed) => {
+                let Some(slot) = self.slots.get_mut(&key) else { return Ok(()) };
+                let Some(next) = committed.next else {
+                    let what = format!(
+                        "the group of {} has no offset in {} partition {}",
+                        self.settings.worker,
+                        key.0.name(&self.settings.prefix),
+                        key.1
+                    );
+                    return Err(Failure::fatal(
+                        what,
+                        "run `pursight topics apply` while no worker of the group runs; if it had an offset before, restore it first",
+                    ));
+                };
+                slot.next = next;
+                slot.claim.committed_metadata = committed.metadata;
+                slot.phase = Phase::TakingOver;
+                let (handler, claim, outbox) = (Arc::clone(&self.handler), slot.claim.clone(), self.outbox.clone());
+                let task = self.runtime.spawn(async move {
+                    let result = AssertUnwindSafe(handler.take_over(&claim)).catch_unwind().await;
+                    tell(&outbox, &claim, result.map_or(Ended::Panicked, Ended::TookOver));
+                });
+                slot.task = Some(task.abort_handle());
+                Ok(())
+            }
+            Err(failure) if failure.class() == Class::Transient => {
+                self.away = Some(Instant::now());
+                self.slots.values_mut().filter(|slot| slot.key() == key).for_each(Slot::again);
+                Ok(())
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+/// Gives the batch to the handler.
+fn start(slot: &mut Slot, handler: &Arc<dyn Handler>, runtime: &Handle, outbox: &Sender<Ask>) {
+    slot.phase = Phase::Busy;
+    slot.began = Instant::now();
+    let batch: Arc<[Record]> = slot.batch.clone().into();
+    let (handler, claim, outbox) = (Arc::clone(handler), slot.claim.clone(), outbox.clone());
+    let task = runtime.spawn(async move {
+        let result = AssertUnwindSafe(handler.handle(&batch, &claim)).catch_unwind().await;
+        tell(&outbox, &claim, result.map_or(Ended::Panicked, Ended::Handled));
+    });
+    slot.task = Some(task.abort_handle());
+}
+
+fn tell(outbox: &Sender<Ask>, claim: &Claim, ended: Ended) {
+    let Claim { topic, partition, epoch, .. } = *claim;
+    // The loop may have ended: then nobody wants to know.
+    let _ = outbox.send(Ask::Ended { topic, partition, epoch, ended });
+}
+
+fn too_many_dead_letters() -> Failure {
+    Failure::fatal(
+        "too many records in a row could not be handled",
+        "compare this version with the one before; look at `pursight dead-letter list`",
+    )
+}
