@@ -71,6 +71,13 @@ pub(crate) struct Commit {
 }
 
 impl Claim {
+    /// A claim outside of any loop, for handlers that keep their position elsewhere and for tests: its commits are
+    /// answered with [`Failure::Lost`].
+    pub fn detached(topic: Topic, partition: i32) -> Self {
+        let (requests, _) = std::sync::mpsc::channel();
+        Self { topic, partition, epoch: 0, committed_metadata: String::new(), requests }
+    }
+
     /// The partition's topic.
     pub fn topic(&self) -> Topic {
         self.topic
