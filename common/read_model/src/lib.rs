@@ -8,6 +8,7 @@ pub mod error;
 pub mod migrate;
 pub mod model;
 pub mod position;
+pub mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
 
