@@ -88,6 +88,11 @@ impl Claim {
         self.partition
     }
 
+    /// Which claim of the process this is: no two have the same, later ones have higher numbers.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// Metadata that the last owner committed with its offset; empty if there is none.
     pub fn committed_metadata(&self) -> &str {
         &self.committed_metadata

@@ -4,6 +4,7 @@
 //! log's client, of folding or of deciding; the `projection` worker writes through it, everyone else only reads.
 
 pub mod connect;
+pub mod decider;
 pub mod error;
 pub mod migrate;
 pub mod model;
