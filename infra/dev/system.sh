@@ -42,7 +42,6 @@ write_env() {
         setting TRUSTED_KEYS "$STATE/keys/trusted.json"
         setting SECRET_KEYS_FILE "$STATE/keys/secret.keys"
         setting EGRESS_ALLOW 127.0.0.0/8,::1/128
-        setting HTTP_LISTEN "127.0.0.1:$PORT_HTTP"
     } | private_file "$STATE/env"
 }
 
@@ -59,6 +58,8 @@ start_pursight() {
         if [[ ! $STATE/bin/pursight -nt $STATE/pursight.pid ]]; then return; fi
         stop_pursight
     fi
+    # Not in .dev/env, where a second `pursight run` would find it and want the same port.
+    export PURSIGHT_HTTP_LISTEN=127.0.0.1:$PORT_HTTP
     port_free "$PORT_HTTP" "pursight's health endpoint"
     step "starting pursight run all; its log is .dev/log/pursight.log"
     # shellcheck disable=SC2016

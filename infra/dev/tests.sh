@@ -45,6 +45,8 @@ run_tests() {
     if ! servers_running; then trap 'stop_servers 2>>"$STATE/log/dev.log"' EXIT; fi
     start_servers
     make_venv
+    # Settings of a system that somebody uses are not for tests.
+    unset "${!PURSIGHT_@}"
     local exports
     exports=$(test_env)
     eval "$exports"
