@@ -1,1 +1,14 @@
-//! Placeholder.
+//! The harness of the end-to-end scenarios: a whole system per test, with its own topics, database and keys, driven the
+//! way people drive it (the `pursight` executable, SQL, a Kafka client). Knows nothing of the product's insides.
+
+pub mod customer;
+pub mod database;
+pub mod kafka;
+pub mod setting;
+pub mod system;
+pub mod wait;
+
+pub use customer::Customer;
+pub use kafka::Read;
+pub use system::{Answer, System};
+pub use wait::eventually;

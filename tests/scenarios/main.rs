@@ -1,0 +1,5 @@
+//! Every end-to-end scenario, in one binary. Each makes its own system, so they run in any order and side by side.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod walk;

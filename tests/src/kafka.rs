@@ -1,0 +1,160 @@
+//! A plain Kafka client: what an upstream team or an auditor would use.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use pursight_schemas::topics::partition_of;
+use pursight_schemas::{Event, Topic};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Header, Headers as _, Message as _, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::{Offset, TopicPartitionList};
+
+/// A record as it lies on the broker.
+#[derive(Debug, Clone)]
+pub struct Read {
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+    /// Key as text.
+    pub key: String,
+    /// Headers as text.
+    pub headers: Vec<(String, String)>,
+    /// Value bytes.
+    pub value: Vec<u8>,
+}
+
+impl Read {
+    /// A header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The event in it.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn event(&self) -> Result<Event> {
+        Ok(Event::decode(&self.value)?)
+    }
+}
+
+/// A broker with the topics of one system.
+pub struct Kafka {
+    /// `host:port`.
+    pub bootstrap: String,
+    /// Prefix of the topics.
+    pub prefix: String,
+}
+
+impl Kafka {
+    fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.bootstrap);
+        config
+    }
+
+    /// Everything committed on a topic up to now.
+    ///
+    /// # Errors
+    /// The broker says no.
+    pub fn read(&self, topic: Topic) -> Result<Vec<Read>> {
+        let consumer: BaseConsumer = self
+            .config()
+            .set("group.id", format!("{}-test-reader", self.prefix))
+            .set("isolation.level", "read_committed")
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true")
+            .create()?;
+        let name = topic.name(&self.prefix);
+        let mut list = TopicPartitionList::new();
+        for partition in 0..topic.partitions() {
+            list.add_partition_offset(&name, partition, Offset::Beginning)?;
+        }
+        consumer.assign(&list)?;
+        let (mut found, mut ended) = (Vec::new(), 0);
+        let until = Instant::now() + Duration::from_secs(30);
+        while ended < topic.partitions() {
+            match consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => found.push(read(&message)),
+                Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
+                Some(Err(error)) => return Err(error).context(name),
+                None if Instant::now() > until => bail!("{name} was not read to its end"),
+                None => {}
+            }
+        }
+        found.sort_by_key(|read| (read.partition, read.offset));
+        Ok(found)
+    }
+
+    /// All events of a topic.
+    ///
+    /// # Errors
+    /// As [`Kafka::read`], or a record that cannot be read.
+    pub fn events(&self, topic: Topic) -> Result<Vec<Event>> {
+        self.read(topic)?.iter().map(Read::event).collect()
+    }
+
+    /// Writes any bytes to the command topic; returns their partition and offset.
+    ///
+    /// # Errors
+    /// The broker says no.
+    pub fn send(
+        &self,
+        key: &str,
+        value: &[u8],
+        headers: &[(&str, &str)],
+        partition: Option<i32>,
+    ) -> Result<(i32, i64)> {
+        let producer: BaseProducer = self.config().set("acks", "all").create()?;
+        let mut owned = OwnedHeaders::new();
+        for (name, value) in headers {
+            owned = owned.insert(Header { key: name, value: Some(*value) });
+        }
+        let topic = Topic::Command.name(&self.prefix);
+        let partition = partition.unwrap_or_else(|| partition_of(key.as_bytes(), Topic::Command.partitions()));
+        let before = self.end(partition)?;
+        let record = BaseRecord::to(&topic).key(key).payload(value).headers(owned).partition(partition);
+        producer.send(record).map_err(|(error, _)| error)?;
+        producer.flush(Duration::from_secs(30))?;
+        anyhow::ensure!(self.end(partition)? > before, "the record was not written");
+        Ok((partition, before))
+    }
+
+    fn end(&self, partition: i32) -> Result<i64> {
+        let consumer: BaseConsumer = self.config().create()?;
+        Ok(consumer.fetch_watermarks(&Topic::Command.name(&self.prefix), partition, Duration::from_secs(30))?.1)
+    }
+
+    /// Removes the topics of this system.
+    ///
+    /// # Errors
+    /// The broker says no.
+    pub fn remove(&self) -> Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.config().create()?;
+        let names: Vec<String> = Topic::ALL.iter().map(|topic| topic.name(&self.prefix)).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(admin.delete_topics(&names, &AdminOptions::new()))?;
+        Ok(())
+    }
+}
+
+fn read(message: &rdkafka::message::BorrowedMessage<'_>) -> Read {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers = message.headers().map(|headers| {
+        headers.iter().map(|header| (header.key.to_owned(), text(header.value.unwrap_or_default()))).collect()
+    });
+    Read {
+        partition: message.partition(),
+        offset: message.offset(),
+        key: text(message.key().unwrap_or_default()),
+        headers: headers.unwrap_or_default(),
+        value: message.payload().unwrap_or_default().to_vec(),
+    }
+}

@@ -1,0 +1,273 @@
+//! One whole system: topics under an own prefix, an own database, own keys, and `pursight run all` as a process.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value as Json;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::database::{Sql, with_database};
+use crate::kafka::Kafka;
+use crate::setting;
+use crate::wait::eventually;
+
+/// What a call of the executable gave.
+#[derive(Debug)]
+pub struct Answer {
+    /// Exit code.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Answer {
+    /// Standard output as JSON.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn json(&self) -> Result<Json> {
+        serde_json::from_str(&self.out).with_context(|| format!("no JSON: {self:?}"))
+    }
+}
+
+/// One system. Its processes, topics and database end with it.
+pub struct System {
+    /// Tenant of its command line.
+    pub tenant: String,
+    /// Its broker and topics.
+    pub kafka: Kafka,
+    /// The superuser's connection to its database.
+    pub sql: Sql,
+    /// Settings that its processes get.
+    pub settings: BTreeMap<String, String>,
+    /// Folder of its keys and logs.
+    pub folder: TempDir,
+    database: String,
+    admin: Sql,
+    workers: Option<Child>,
+}
+
+impl System {
+    /// Topics, tables and keys, without any worker.
+    ///
+    /// # Errors
+    /// A step of the set-up failed.
+    pub fn bare() -> Result<Self> {
+        let mark = Uuid::new_v4().simple().to_string()[..12].to_owned();
+        let (prefix, tenant, database) = (format!("test-{mark}"), format!("tenant-{mark}"), format!("system_{mark}"));
+        let url = setting::get("DATABASE_ADMIN")?;
+        let admin = Sql::open(&url)?;
+        admin.run(&format!("CREATE DATABASE {database}"))?;
+        let kafka = Kafka { bootstrap: setting::get("KAFKA")?, prefix: prefix.clone() };
+        let folder = TempDir::new()?;
+        let secret_keys = folder.path().join("secret.keys");
+        write_private(&secret_keys, &format!("{}\n", random_key()))?;
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let database_url = with_database(&url, &database)?;
+        let settings = BTreeMap::from(
+            [
+                ("PURSIGHT_KAFKA_BOOTSTRAP", kafka.bootstrap.clone()),
+                ("PURSIGHT_TOPIC_PREFIX", prefix),
+                ("PURSIGHT_DATABASE_URL", database_url.clone()),
+                ("PURSIGHT_TENANT", tenant.clone()),
+                ("PURSIGHT_PRINCIPAL", "tester".to_owned()),
+                ("PURSIGHT_ISSUER", "tests".to_owned()),
+                ("PURSIGHT_INSTANCE", format!("test-{mark}")),
+                ("PURSIGHT_SESSION_TIMEOUT_MS", "6000".to_owned()),
+                ("PURSIGHT_SIGNING_KEY", path("signing.pem")),
+                ("PURSIGHT_TRUSTED_KEYS", path("trusted.jwks")),
+                ("PURSIGHT_SECRET_KEYS_FILE", path("secret.keys")),
+                ("PURSIGHT_EGRESS_ALLOW", "127.0.0.0/8,::1/128".to_owned()),
+                ("PURSIGHT_HTTP_LISTEN", format!("127.0.0.1:{}", free_port()?)),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        );
+        let sql = Sql::open(&database_url)?;
+        let system = Self { tenant, kafka, sql, settings, folder, database, admin, workers: None };
+        let all = ["scan.view", "scan.create", "scan.edit", "scan.delete"];
+        system.key("tests", "*", &all, &system.settings["PURSIGHT_SIGNING_KEY"])?;
+        system.must(&["topics", "apply"])?;
+        system.must(&["migrate"])?;
+        Ok(system)
+    }
+
+    /// The same with `pursight run all`, ready.
+    ///
+    /// # Errors
+    /// As [`System::bare`], or the workers do not get ready.
+    pub fn start() -> Result<Self> {
+        let mut system = Self::bare()?;
+        system.run_workers()?;
+        Ok(system)
+    }
+
+    /// A further signing key that the system trusts.
+    ///
+    /// # Errors
+    /// The executable says no.
+    pub fn key(&self, issuer: &str, tenant: &str, permissions: &[&str], file: &str) -> Result<()> {
+        let mut words = vec!["keys", "create", "--issuer", issuer, "--tenant", tenant, "--out", file];
+        for permission in permissions {
+            words.extend(["--permission", permission]);
+        }
+        self.must(&words).map(drop)
+    }
+
+    /// Starts `pursight run all` and waits until it is ready.
+    ///
+    /// # Errors
+    /// It ended, or did not get ready.
+    pub fn run_workers(&mut self) -> Result<()> {
+        let log = OpenOptions::new().create(true).append(true).open(self.log_file())?;
+        let child = self.command(&["run", "all"])?.stdout(Stdio::null()).stderr(log).spawn()?;
+        self.workers = Some(child);
+        let address = self.settings["PURSIGHT_HTTP_LISTEN"].clone();
+        eventually("the workers' readiness", || {
+            if let Some(status) = self.workers.as_mut().context("started")?.try_wait()? {
+                bail!("the workers ended ({status}): {}", self.log()?);
+            }
+            Ok(http_get(&address, "/readyz").is_ok_and(|(status, _)| status == 200).then_some(()))
+        })
+        .with_context(|| self.log().unwrap_or_default())
+    }
+
+    /// Ends the workers; `signal` as `kill` takes it.
+    ///
+    /// # Errors
+    /// They do not end.
+    pub fn stop_workers(&mut self, signal: &str) -> Result<()> {
+        if let Some(mut child) = self.workers.take() {
+            Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// What the workers wrote.
+    ///
+    /// # Errors
+    /// There is no log.
+    pub fn log(&self) -> Result<String> {
+        let mut text = String::new();
+        File::open(self.log_file())?.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().join("workers.log")
+    }
+
+    /// A call of the executable, with the system's settings and no others.
+    ///
+    /// # Errors
+    /// The executable is not there.
+    pub fn command(&self, words: &[&str]) -> Result<Command> {
+        let mut command = Command::new(setting::executable()?);
+        command.args(words).stdin(Stdio::null());
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PURSIGHT_") || name.starts_with("PG")) {
+            command.env_remove(name);
+        }
+        command.envs(&self.settings);
+        Ok(command)
+    }
+
+    /// Calls the executable.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn call(&self, words: &[&str]) -> Result<Answer> {
+        self.call_with(words, "")
+    }
+
+    /// Calls the executable with something on its standard input.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn call_with(&self, words: &[&str], stdin: &str) -> Result<Answer> {
+        let mut child =
+            self.command(words)?.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        // A program that does not read its input closes it: that is no fault.
+        let _ = child.stdin.take().context("piped")?.write_all(stdin.as_bytes());
+        let output = child.wait_with_output()?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Answer { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) })
+    }
+
+    /// Calls the executable, which must end with 0.
+    ///
+    /// # Errors
+    /// It ends otherwise.
+    pub fn must(&self, words: &[&str]) -> Result<Answer> {
+        let answer = self.call(words)?;
+        ensure!(answer.code == 0, "pursight {} ended with {answer:?}", words.join(" "));
+        Ok(answer)
+    }
+
+    /// Publishes one command written as JSON and waits for its outcome; returns the exit code and the outcome's JSON.
+    ///
+    /// # Errors
+    /// The executable cannot be started or prints no JSON.
+    pub fn send(&self, command: &Json) -> Result<(i32, Json)> {
+        let answer = self.call_with(&["send", "-", "--wait", "--json"], &format!("{command}\n"))?;
+        let json = answer.json()?;
+        Ok((answer.code, json))
+    }
+
+    /// A GET to the workers' health endpoint: status and body.
+    ///
+    /// # Errors
+    /// Nobody listens.
+    pub fn health(&self, path: &str) -> Result<(u16, String)> {
+        http_get(&self.settings["PURSIGHT_HTTP_LISTEN"], path)
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        // A test that failed keeps its logs in its message; what cannot be removed is only untidy.
+        let _ = self.stop_workers("KILL");
+        let _ = self.kafka.remove();
+        let _ = self.admin.run(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.database));
+    }
+}
+
+fn http_get(address: &str, path: &str) -> Result<(u16, String)> {
+    let mut stream = TcpStream::connect(address)?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let (head, body) = text.split_once("\r\n\r\n").context("an HTTP answer")?;
+    Ok((head.split(' ').nth(1).context("a status")?.parse()?, body.to_owned()))
+}
+
+/// A port that nobody uses at the moment.
+///
+/// # Errors
+/// There is none.
+pub fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Writes a file that only its owner may read.
+///
+/// # Errors
+/// It cannot be written.
+pub fn write_private(path: &Path, text: &str) -> Result<()> {
+    OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?.write_all(text.as_bytes())?;
+    Ok(())
+}
+
+fn random_key() -> String {
+    use base64::Engine as _;
+    let bytes = [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat();
+    base64::engine::general_purpose::URL_SAFE.encode(bytes)
+}
