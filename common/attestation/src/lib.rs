@@ -10,6 +10,8 @@ mod key_set;
 mod permission;
 mod private_file;
 mod signing;
+#[cfg(test)]
+mod tests;
 mod trusted;
 mod verify;
 
