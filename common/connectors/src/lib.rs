@@ -1,5 +1,6 @@
 //! Connectors: how this system reaches customers' servers. Every address passes the egress policy, every handshake the
 //! source's TLS policy, every session is read-only and bounded in time, rows and bytes. Knows no topic and no read model.
+#![doc = include_str!("../README.md")]
 
 mod breaker;
 mod egress;

@@ -72,6 +72,11 @@ impl Steps {
         }
     }
 
+    /// A step that an earlier one has answered too.
+    pub(crate) fn pass(&mut self, step: Step) {
+        self.records[step as usize].result = StepResult::Ok;
+    }
+
     /// The failure of `from` belongs to `to`: one round trip of the protocol answers for both.
     pub(crate) fn shift_failure(&mut self, from: Step, to: Step, problem: &mut Refused) {
         problem.step = Some(NAMES[to as usize].to_owned());

@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -31,8 +32,12 @@ pub(crate) enum WireFault {
 pub(crate) struct Wire {
     inner: Inner,
     watch: Watch,
+    fault: FaultSlot,
     binding: Option<Vec<u8>>,
 }
+
+/// Where a fault is left for those who hold only the driver's client, to whom it is a closed connection.
+pub(crate) type FaultSlot = Arc<OnceLock<WireFault>>;
 
 enum Inner {
     Plain(TcpStream),
@@ -41,12 +46,16 @@ enum Inner {
 
 impl Wire {
     pub(crate) fn plain(stream: TcpStream) -> Self {
-        Self { inner: Inner::Plain(stream), watch: Watch::new(false), binding: None }
+        Self { inner: Inner::Plain(stream), watch: Watch::new(false), fault: FaultSlot::default(), binding: None }
     }
 
     /// `verified`: the server proved who it is, so that it may have the password in clear if it asks.
     pub(crate) fn tls(stream: RustlsStream<TcpStream>, verified: bool, binding: Option<Vec<u8>>) -> Self {
-        Self { inner: Inner::Tls(Box::new(stream)), watch: Watch::new(verified), binding }
+        Self { inner: Inner::Tls(Box::new(stream)), watch: Watch::new(verified), fault: FaultSlot::default(), binding }
+    }
+
+    pub(crate) fn fault(&self) -> FaultSlot {
+        self.fault.clone()
     }
 
     pub(crate) fn is_tls(&self) -> bool {
@@ -64,6 +73,7 @@ impl AsyncRead for Wire {
         if let Poll::Ready(Ok(())) = result
             && let Err(fault) = self.watch.see(&buf.filled()[before..])
         {
+            self.fault.get_or_init(|| fault);
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault)));
         }
         result

@@ -55,16 +55,29 @@ impl SessionOptions {
             respect_breaker: true,
         }
     }
+
+    /// The session of a connection test: tries an address even when its breaker is open, because a person asks.
+    pub fn of_test(run_id: Uuid, time_left: Duration) -> Self {
+        Self { respect_breaker: false, ..Self::of_run(run_id, time_left) }
+    }
 }
 
 /// What a source's settings come to, once per attempt.
+#[derive(Clone)]
 pub(crate) struct Plan<'a> {
-    pub(crate) spec: &'a DataSourceSpec,
-    pub(crate) user: String,
+    spec: &'a DataSourceSpec,
+    user: String,
     pub(crate) database: String,
     password: Option<Secret>,
     tls: TlsSetup,
     options: &'a SessionOptions,
+}
+
+impl Plan<'_> {
+    /// The same plan for another database of the server.
+    pub(crate) fn on(&self, database: &str) -> Self {
+        Self { database: database.to_owned(), ..self.clone() }
+    }
 }
 
 impl Connectors {
@@ -188,6 +201,7 @@ impl Connectors {
             Ok(mut session) => {
                 self.addresses().told(address, true, Instant::now());
                 session.permit = permit;
+                steps.pass(Step::Database);
                 steps.take(Step::ReadOnly, LOGIN_TIMEOUT, slow_settings, restrain(&session)).await?;
                 Ok(session)
             }
@@ -265,6 +279,7 @@ async fn enter(
     } else {
         config.ssl_mode(SslMode::Disable);
     }
+    let fault = wire.fault();
     let (client, connection) =
         config.connect_raw(wire, Established).await.map_err(|error| login_problem(&error, login))?;
     let version = connection.parameter("server_version").unwrap_or_default().chars().take(100).collect();
@@ -278,6 +293,7 @@ async fn enter(
         task: task.abort_handle(),
         route,
         facts,
+        fault,
         version,
         database: plan.database.clone(),
         user: plan.user.clone(),

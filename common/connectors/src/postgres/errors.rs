@@ -238,7 +238,7 @@ fn unfinished_login(error: &Error, login: &Login<'_>) -> Refused {
     }
 }
 
-fn wire_problem(fault: WireFault, doing: &str) -> Refused {
+pub(crate) fn wire_problem(fault: WireFault, doing: &str) -> Refused {
     match fault {
         WireFault::CleartextPassword => with_native(
             refused(

@@ -4,10 +4,14 @@
 pub mod catalog;
 mod connect;
 mod errors;
+mod near;
 mod quote;
+mod rights;
 mod session;
+mod test;
 
 pub use connect::SessionOptions;
 pub use errors::statement_problem;
 pub use quote::{identifier, literal};
 pub use session::{Counts, PgSession};
+pub use test::{TEST_BUDGET, TestReport};

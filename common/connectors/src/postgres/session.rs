@@ -14,10 +14,10 @@ use tokio::task::AbortHandle;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{CancelToken, Client, Row, Statement};
 
-use super::errors::statement_problem;
+use super::errors::{statement_problem, wire_problem};
 use crate::problem::{Refused, code, refused};
 use crate::tls::{TlsFacts, TlsSetup};
-use crate::wire::Established;
+use crate::wire::{Established, FaultSlot};
 
 /// Most bytes that one statement may bring back.
 const MAX_RESULT: usize = 64 * 1024 * 1024;
@@ -67,6 +67,7 @@ pub struct PgSession {
     pub(crate) task: AbortHandle,
     pub(crate) route: Arc<Route>,
     pub(crate) facts: TlsFacts,
+    pub(crate) fault: FaultSlot,
     pub(crate) version: String,
     pub(crate) database: String,
     pub(crate) user: String,
@@ -95,10 +96,10 @@ impl PgSession {
         self.bounded(async {
             let statement = self.prepared(sql).await?;
             let params = params.iter().map(|param| *param as &dyn ToSql);
-            let rows = self.client.query_raw(&statement, params).await.map_err(reading)?;
+            let rows = self.client.query_raw(&statement, params).await.map_err(|error| self.reading(&error))?;
             futures::pin_mut!(rows);
             let (mut found, mut bytes) = (Vec::new(), 0_usize);
-            while let Some(row) = rows.try_next().await.map_err(reading)? {
+            while let Some(row) = rows.try_next().await.map_err(|error| self.reading(&error))? {
                 bytes = bytes.saturating_add(row.raw_size_bytes());
                 if bytes > MAX_RESULT {
                     self.meter.abandoned.store(true, Ordering::Relaxed);
@@ -118,7 +119,7 @@ impl PgSession {
     /// # Errors
     /// As [`PgSession::query`].
     pub async fn simple(&self, sql: &'static str) -> Result<(), Refused> {
-        self.bounded(async { self.client.batch_execute(sql).await.map_err(reading) }).await
+        self.bounded(async { self.client.batch_execute(sql).await.map_err(|error| self.reading(&error)) }).await
     }
 
     /// What the session has cost so far.
@@ -166,11 +167,16 @@ impl PgSession {
         &self.facts
     }
 
+    fn reading(&self, error: &tokio_postgres::Error) -> Refused {
+        const DOING: &str = "reading from the server";
+        self.fault.get().map_or_else(|| statement_problem(error, DOING), |fault| wire_problem(*fault, DOING))
+    }
+
     async fn prepared(&self, sql: &'static str) -> Result<Statement, Refused> {
         if let Some(statement) = self.statements.lock().await.get(sql) {
             return Ok(statement.clone());
         }
-        let statement = self.client.prepare(sql).await.map_err(reading)?;
+        let statement = self.client.prepare(sql).await.map_err(|error| self.reading(&error))?;
         self.statements.lock().await.insert(sql, statement.clone());
         Ok(statement)
     }
@@ -233,11 +239,6 @@ impl Drop for Watch<'_> {
             self.meter.abandoned.store(true, Ordering::Relaxed);
         }
     }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
-fn reading(error: tokio_postgres::Error) -> Refused {
-    statement_problem(&error, "reading from the server")
 }
 
 fn flood() -> Refused {

@@ -1,0 +1,127 @@
+//! Who is let in, and what the answer says when not.
+
+use pursight_schemas::TlsMode;
+
+use crate::fakes;
+use crate::servers::{failure, reference, servers, source, test};
+
+#[tokio::test]
+async fn a_role_that_may_not_log_in_gets_the_statement_that_lets_it() {
+    let servers = servers();
+    servers.prepare(servers.good, "sleeping").await;
+    let admin = servers.admin(servers.good, "postgres").await;
+    admin.batch_execute("ALTER ROLE sleeping NOLOGIN").await.unwrap();
+    let spec = source(servers.good, "sleeping");
+    let report = test(&spec).await;
+    let problem = failure(&report);
+    assert_eq!((problem.code.as_str(), problem.native_code.as_deref()), ("AUTHENTICATION_FAILED", Some("28000")));
+    admin.batch_execute(problem.remedy_sql.as_deref().unwrap()).await.unwrap();
+    assert!(test(&spec).await.failure().is_none());
+}
+
+#[tokio::test]
+async fn a_role_without_a_rule_gets_the_line_for_pg_hba_conf() {
+    let servers = servers();
+    servers.prepare(servers.good, "unlisted").await;
+    let report = test(&source(servers.good, "unlisted")).await;
+    let remedy = failure(&report).remedy.as_deref().unwrap();
+    assert!(remedy.contains("`hostssl \"unlisted\" \"unlisted\" 127.0.0.1/32 scram-sha-256`"), "{remedy}");
+}
+
+#[tokio::test]
+async fn limits_are_told_with_their_figures() {
+    let servers = servers();
+    servers.prepare(servers.good, "crowded").await;
+    let admin = servers.admin(servers.good, "postgres").await;
+    let spec = source(servers.good, "crowded");
+    admin.batch_execute("ALTER DATABASE crowded CONNECTION LIMIT 0").await.unwrap();
+    let report = test(&spec).await;
+    let problem = failure(&report);
+    assert_eq!((problem.code.as_str(), problem.step.as_deref()), ("SERVER_LIMIT", Some("login")));
+    let remedy = problem.remedy.as_deref().unwrap();
+    assert!(remedy.contains("a limit of 0 and 0 connections; the server has") && remedy.contains("of 60"), "{remedy}");
+    admin.batch_execute(problem.remedy_sql.as_deref().unwrap()).await.unwrap();
+    assert!(test(&spec).await.failure().is_none());
+
+    admin.batch_execute("ALTER ROLE crowded CONNECTION LIMIT 0").await.unwrap();
+    let report = test(&spec).await;
+    let problem = failure(&report);
+    assert_eq!(problem.code, "SERVER_LIMIT");
+    assert!(problem.message.contains("role"), "{}", problem.message);
+    admin.batch_execute(problem.remedy_sql.as_deref().unwrap()).await.unwrap();
+    assert!(test(&spec).await.failure().is_none());
+}
+
+#[tokio::test]
+async fn a_missing_password_is_told_from_a_wrong_one() {
+    let servers = servers();
+    servers.prepare(servers.good, "forgetful").await;
+    let mut spec = source(servers.good, "forgetful");
+    spec.credential = None;
+    let report = test(&spec).await;
+    let problem = failure(&report);
+    assert_eq!(problem.code, "AUTHENTICATION_FAILED");
+    assert!(problem.message.contains("the source names none"), "{}", problem.message);
+    spec.username = None;
+    assert_eq!(failure(&test(&spec).await).step.as_deref(), Some("secret"));
+}
+
+#[tokio::test]
+async fn a_password_goes_in_clear_only_to_a_verified_server() {
+    let servers = servers();
+    servers.prepare(servers.good, "cleartext").await;
+    let mut spec = source(servers.good, "cleartext");
+    assert!(test(&spec).await.failure().is_none());
+    spec.tls.mode = TlsMode::Require;
+    let report = test(&spec).await;
+    let problem = failure(&report);
+    assert_eq!(problem.native_code.as_deref(), Some("cleartext_password"), "{problem:?}");
+
+    // The fake ends the test if it sees the password.
+    let fake = fakes::saying(b"R\0\0\0\x08\0\0\0\x03").await;
+    let mut spec = source(fake.port(), "cleartext");
+    spec.tls.mode = TlsMode::Disable;
+    let report = test(&spec).await;
+    assert_eq!(failure(&report).native_code.as_deref(), Some("cleartext_password"));
+}
+
+#[tokio::test]
+async fn an_older_password_hash_still_works() {
+    let servers = servers();
+    let admin = servers.admin(servers.good, "postgres").await;
+    admin.batch_execute("SET password_encryption = md5").await.unwrap();
+    servers.prepare(servers.good, "hashed").await;
+    let password = crate::servers::PASSWORD;
+    admin.batch_execute(&format!("ALTER ROLE hashed PASSWORD '{password}'")).await.unwrap();
+    assert!(test(&source(servers.good, "hashed")).await.failure().is_none());
+}
+
+#[tokio::test]
+async fn servers_that_flood_or_babble_at_login_are_cut_off() {
+    for (answer, code, native) in [
+        (&b"E\x7f\xff\xff\xffSFATAL"[..], "SERVER_LIMIT", "too_large"),
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "SERVER_LIMIT", "too_large"),
+        (&b"R\0\0\0\x01"[..], "CONNECTION_REFUSED", "not_postgresql"),
+    ] {
+        let fake = fakes::saying(answer).await;
+        let mut spec = source(fake.port(), "postgres");
+        spec.tls.mode = TlsMode::Disable;
+        let report = test(&spec).await;
+        let problem = failure(&report);
+        assert_eq!((problem.code.as_str(), problem.native_code.as_deref()), (code, Some(native)), "{problem:#?}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_text_of_the_server_goes_nowhere() {
+    // A hostile server echoes what it likes; none of it is repeated.
+    let text = b"SFATAL\0VFATAL\0C28P01\0Mpassword canary-in-error-text here\0\0";
+    let length = u32::try_from(text.len() + 4).unwrap().to_be_bytes();
+    let fake = fakes::saying([&b"E"[..], &length, text].concat().leak()).await;
+    let mut spec = source(fake.port(), "postgres");
+    spec.tls.mode = TlsMode::Disable;
+    spec.credential = reference("test://password");
+    let report = test(&spec).await;
+    assert!(!format!("{report:?}").contains("canary-in-error-text"));
+    assert_eq!(report.failure().unwrap().code, "AUTHENTICATION_FAILED");
+}

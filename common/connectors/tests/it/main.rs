@@ -1,0 +1,10 @@
+//! Connectors against real servers, and against fakes for what a real one does not do on demand.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod cases;
+mod fakes;
+mod login;
+mod servers;
+mod session;
+mod tls;

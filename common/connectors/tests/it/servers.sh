@@ -1,0 +1,55 @@
+# Three PostgreSQL servers for one test binary: with a good certificate, with an expired one, without TLS.
+# Arguments: bin folder, three ports. Says READY and its folder; ends with its standard input.
+set -eu
+bin=$1 good=$2 expired=$3 plain=$4
+dir=$(mktemp -d /tmp/pursight-connectors-XXXXXX)
+trap 'kill -INT $(jobs -p) 2>/dev/null || true; wait; rm -rf "$dir"' EXIT
+cd "$dir"
+
+authority() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj "/CN=$2" -keyout "$1.key" -out "$1.crt"; }
+# certificate NAME AUTHORITY DAYS ALTERNATIVE-NAMES
+certificate() {
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$1" -keyout "$1.key" -out "$1.csr"
+    printf 'subjectAltName=%s\n' "$4" >"$1.ext"
+    openssl x509 -req -in "$1.csr" -CA "$2.crt" -CAkey "$2.key" -CAcreateserial -days "$3" -extfile "$1.ext" -out "$1.crt"
+}
+{
+    authority ca "Test Authority"
+    authority other "Another Authority"
+    certificate server ca 30 DNS:localhost,DNS:db.example.com
+    certificate stale ca -1 DNS:localhost
+    certificate client ca 30 DNS:client
+} 2>openssl.log || { cat openssl.log >&2; exit 1; }
+
+"$bin/initdb" -D good -U postgres -A trust -E UTF8 --no-locale -N >initdb.log 2>&1 || { cat initdb.log >&2; exit 1; }
+cat >good/pg_hba.conf <<'RULES'
+hostnossl all        postgres  127.0.0.1/32 trust
+hostssl   all        cleartext 127.0.0.1/32 password
+hostssl   all        certified 127.0.0.1/32 scram-sha-256 clientcert=verify-ca
+hostssl   all        unlisted  127.0.0.1/32 reject
+hostssl   all        hashed    127.0.0.1/32 md5
+host      all        all       127.0.0.1/32 scram-sha-256
+RULES
+cat >>good/postgresql.conf <<SETTINGS
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+fsync = off
+shared_buffers = 16MB
+max_connections = 60
+ssl_ca_file = '$dir/ca.crt'
+SETTINGS
+cp -a good stale
+cp -a good plain
+"$bin/postgres" -D good -p "$good" -c ssl=on -c ssl_cert_file="$dir/server.crt" -c ssl_key_file="$dir/server.key" >good.log 2>&1 &
+"$bin/postgres" -D stale -p "$expired" -c ssl=on -c ssl_cert_file="$dir/stale.crt" -c ssl_key_file="$dir/stale.key" >stale.log 2>&1 &
+"$bin/postgres" -D plain -p "$plain" >plain.log 2>&1 &
+for port in "$good" "$expired" "$plain"; do
+    tries=0
+    until "$bin/pg_isready" -q -h 127.0.0.1 -p "$port" -U postgres; do
+        tries=$((tries + 1))
+        if [ "$tries" -gt 300 ]; then cat ./*.log >&2; exit 1; fi
+        sleep 0.1
+    done
+done
+echo "READY $dir"
+cat >/dev/null
