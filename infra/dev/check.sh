@@ -10,6 +10,7 @@ run_checks() {
     gate "documentation" env RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps
     gate "licences, bans, sources, advisories" check_dependencies
     gate "schemas" check_schemas
+    gate "statements of the read model" check_statements
     if command -v shellcheck >/dev/null; then gate "shell" shellcheck dev infra/dev/*.sh infra/sample/*.sh .ci/run; fi
     ((${#failed[@]} == 0)) || die "failed: $(printf '%s; ' "${failed[@]}")"
     step "all checks passed"
@@ -36,6 +37,17 @@ check_dependencies() {
         return 0
     }
     "$deny" --all-features check advisories
+}
+
+# Every statement against a freshly migrated database, as in .sqlx.
+check_statements() {
+    read_ports
+    local ours=1 result=0
+    if cluster_running postgres; then ours=0; fi
+    start_postgres
+    PURSIGHT_TEST_DATABASE_ADMIN=$(superuser_url) bash infra/dev/sqlx-prepare.sh --check || result=$?
+    if ((ours)); then stop_cluster postgres; fi
+    return "$result"
 }
 
 check_schemas() {

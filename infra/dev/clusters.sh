@@ -67,3 +67,7 @@ SQL
 database_url() {
     echo "postgres://pursight:$(<"$STATE/postgres/pursight.password")@127.0.0.1:$PORT_POSTGRES/pursight"
 }
+
+superuser_url() {
+    echo "postgres://postgres:$(<"$STATE/postgres/superuser.password")@127.0.0.1:$PORT_POSTGRES/postgres"
+}

@@ -12,7 +12,7 @@ print_test_env() {
 # Prints the exports of PURSIGHT_TEST_*.
 test_env() {
     export_line KAFKA "127.0.0.1:$PORT_KAFKA"
-    export_line DATABASE_ADMIN "postgres://postgres:$(<"$STATE/postgres/superuser.password")@127.0.0.1:$PORT_POSTGRES/postgres"
+    export_line DATABASE_ADMIN "$(superuser_url)"
     export_line CUSTOMER_HOST localhost
     export_line CUSTOMER_PORT "$PORT_CUSTOMER"
     export_line CUSTOMER_ADMIN "postgres://sample_admin:$(<"$STATE/customer/admin.password")@127.0.0.1:$PORT_CUSTOMER/postgres"
