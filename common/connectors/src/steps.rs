@@ -87,9 +87,10 @@ impl Steps {
     }
 
     /// A step that succeeded, but with something that a person should know.
-    pub(crate) fn warn(&mut self, step: Step, mut problem: Refused) {
+    pub(crate) fn warn(&mut self, step: Step, problem: &Refused) {
+        let mut problem = (**problem).clone();
         problem.step = Some(NAMES[step as usize].to_owned());
-        self.records[step as usize].problem = Some(*problem);
+        self.records[step as usize].problem = Some(problem);
     }
 
     /// Replaces the problem of a failed step by one that says more.

@@ -184,7 +184,7 @@ impl Connectors {
             .await
             .inspect_err(|problem| self.note(address, problem))?;
         if !secured.0.is_tls() && !route.is_loopback() {
-            steps.warn(Step::Tls, in_clear());
+            steps.warn(Step::Tls, &in_clear());
         }
         let late = |limit: Duration| silent(host, address, limit, "the login");
         let login = Login {

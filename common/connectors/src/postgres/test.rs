@@ -88,7 +88,7 @@ impl Connectors {
         let found =
             steps.take(Step::Rights, STEP_TIMEOUT, slow("reading the rights"), rights::check(&session, scope)).await?;
         if let Some(warning) = found {
-            steps.warn(Step::Rights, warning);
+            steps.warn(Step::Rights, &warning);
         }
         Ok(())
     }
