@@ -45,8 +45,15 @@ impl AwsSecretsManager {
         Self { options, shared: OnceCell::new(), clients: Mutex::new(HashMap::new()) }
     }
 
+    /// Under another identity than the process's own.
+    pub fn with_identity(shared: SdkConfig, options: AwsOptions) -> Self {
+        Self { options, shared: OnceCell::new_with(Some(shared)), clients: Mutex::new(HashMap::new()) }
+    }
+
     async fn client(&self, region: &str) -> Client {
-        let shared = self.shared.get_or_init(|| aws_config::defaults(BehaviorVersion::latest()).load()).await;
+        // A region is given, whichever, so that none is asked of a metadata service that may not exist.
+        let identity = || aws_config::defaults(BehaviorVersion::latest()).region(Region::new(region.to_owned())).load();
+        let shared = self.shared.get_or_init(identity).await;
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(region) {
             return client.clone();

@@ -45,3 +45,33 @@ impl DeadLetterSeal {
         opened.ok_or_else(|| SecretError::unavailable(id, Cause::Unreadable))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_dead_letter_opens_for_its_tenant_and_id_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        std::fs::write(&path, fernet::Fernet::generate_key()).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let seal = DeadLetterSeal::new(KeyRing::load(path).unwrap());
+        let bytes: Vec<u8> = (0..=255).cycle().take(900 * 1024).collect();
+        let sealed = seal.seal("acme", "commands/3/17", &bytes).unwrap();
+        assert!(sealed.len() < 2 * 1024 * 1024, "the topic takes no more than 2 MiB");
+        assert_eq!(seal.open("acme", "commands/3/17", &sealed), Ok(bytes));
+        for (tenant, id, sealed) in [
+            ("umbrella", "commands/3/17", sealed.as_slice()),
+            ("acme", "commands/3/18", &sealed),
+            ("acme", "commands/3/17", b"garbage"),
+            ("acme", "commands/3/17", &[0xff]),
+        ] {
+            assert_eq!(seal.open(tenant, id, sealed).unwrap_err().code(), "SECRET_STORE_UNAVAILABLE");
+        }
+    }
+}

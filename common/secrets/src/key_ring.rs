@@ -100,3 +100,52 @@ impl KeyRing {
         self.0.decrypt(token).ok().map(Zeroizing::new)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn written(text: &str, mode: u32) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret.keys");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        (folder, path)
+    }
+
+    fn refused(text: &str, mode: u32) -> String {
+        let (_folder, path) = written(text, mode);
+        let error = KeyRing::load(path).map(|_| ()).unwrap_err();
+        assert!(!error.remedy().is_empty());
+        error.to_string()
+    }
+
+    #[test]
+    fn the_first_key_seals_and_all_open() {
+        let (old, new) = (Fernet::generate_key(), Fernet::generate_key());
+        let (_one, path_of_old) = written(&old, 0o600);
+        let (_two, path_of_new) = written(&new, 0o400);
+        let (_both, path_of_both) = written(&format!("{new}\n\n  {old}\n"), 0o600);
+        let [old, new, both] = [path_of_old, path_of_new, path_of_both].map(|path| KeyRing::load(path).unwrap());
+        assert_eq!(both.open(&old.seal(b"x")).as_deref(), Some(&b"x".to_vec()));
+        assert_eq!(new.open(&both.seal(b"x")).as_deref(), Some(&b"x".to_vec()));
+        assert!(old.open(&both.seal(b"x")).is_none());
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_or_that_holds_no_keys_is_refused() {
+        let key = Fernet::generate_key();
+        for mode in [0o640, 0o604, 0o644, 0o622] {
+            assert!(refused(&key, mode).contains("others may read it"));
+        }
+        assert!(refused("\n \n", 0o600).contains("holds no key"));
+        let bad = refused(&format!("{key}\ncanary\n"), 0o600);
+        assert!(bad.contains("line 2") && !bad.contains("canary"), "{bad}");
+        assert!(KeyRing::load("/absent/secret.keys").is_err());
+    }
+}

@@ -91,3 +91,84 @@ impl SecretStore for FileStore {
         Ok(Secret::new(text))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    async fn fetch(store: &impl SecretStore, place: Place) -> Result<String, String> {
+        let found = store.fetch("acme", &Reference { place, version: None }).await;
+        found
+            .map(|secret| secret.expose().to_owned())
+            .map_err(|error| format!("{} {error} {}", error.code(), error.remedy()))
+    }
+
+    #[tokio::test]
+    async fn only_allowed_variables_are_ever_looked_at() {
+        let looked = std::cell::RefCell::new(Vec::new());
+        let store = EnvironmentStore::new(["ORDERS", "UNSET"], |name| {
+            looked.borrow_mut().push(name.to_owned());
+            (name == "ORDERS").then(|| "s3cret".to_owned())
+        });
+        assert_eq!(looked.into_inner(), ["ORDERS", "UNSET"]);
+        let named = |name: &str| Place::Environment { name: name.to_owned() };
+        assert_eq!(fetch(&store, named("ORDERS")).await, Ok("s3cret".to_owned()));
+        let unset = fetch(&store, named("UNSET")).await.unwrap_err();
+        assert!(unset.contains("SECRET_NOT_FOUND") && unset.contains("set UNSET"), "{unset}");
+        for name in ["PATH", "orders", "ORDERS_2"] {
+            let error = fetch(&store, named(name)).await.unwrap_err();
+            assert!(error.contains("PURSIGHT_SECRET_ENV_ALLOW"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn files_are_read_below_the_folder_and_no_link_leads_out() {
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("passwd"), "canary").unwrap();
+        let inside = tempfile::tempdir().unwrap();
+        let folder = inside.path();
+        fs::create_dir_all(folder.join("allowed/deep/..data")).unwrap();
+        fs::write(folder.join("allowed/deep/..data/orders"), "s3cret\n").unwrap();
+        fs::write(folder.join("allowed/two"), "a\n\n").unwrap();
+        fs::write(folder.join("allowed/binary"), [0xff, 0xfe]).unwrap();
+        fs::write(folder.join("allowed/large"), vec![b'a'; 300_000]).unwrap();
+        fs::write(folder.join("allowed-not"), "canary").unwrap();
+        symlink("deep/..data/orders", folder.join("allowed/link-inside")).unwrap();
+        symlink(outside.path().join("passwd"), folder.join("allowed/link-outside")).unwrap();
+        symlink(outside.path(), folder.join("allowed/folder-outside")).unwrap();
+        let store = FileStore::new(folder.join("allowed")).unwrap();
+        let at = |name: &str| Place::File { path: folder.join("allowed").join(name) };
+
+        assert_eq!(fetch(&store, at("link-inside")).await, Ok("s3cret".to_owned()));
+        assert_eq!(fetch(&store, at("two")).await, Ok("a\n".to_owned()));
+        let mut answers = Vec::new();
+        for name in [
+            "absent",
+            "deep",
+            "binary",
+            "large",
+            "link-outside",
+            "folder-outside/passwd",
+            "../allowed-not",
+            "../../allowed-not",
+        ] {
+            let error = fetch(&store, at(name)).await.unwrap_err();
+            assert!(!error.contains("canary"), "{error}");
+            answers.push(error.replace(&at(name).path_text(), ""));
+        }
+        answers.dedup();
+        assert_eq!(answers.len(), 1, "what exists elsewhere must look like what does not exist: {answers:?}");
+        assert!(FileStore::new(folder.join("absent")).is_err() && FileStore::new(folder.join("allowed-not")).is_err());
+    }
+
+    impl Place {
+        fn path_text(&self) -> String {
+            Reference { place: self.clone(), version: None }.to_string()
+        }
+    }
+}

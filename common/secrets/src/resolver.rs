@@ -126,3 +126,6 @@ fn own(tenant: &str, reference: &Reference) -> Result<(), SecretError> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,22 +22,20 @@ impl Secret {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::marker::PhantomData;
 
     use super::*;
 
     /// Inherent constants win over those of a trait, so `HAS` is true exactly where the bound holds.
-    struct Probe<T>(Cell<Option<T>>);
     trait Otherwise {
         const HAS: bool = false;
     }
-    impl<T> Otherwise for Probe<T> {}
 
     macro_rules! probe {
         ($name:ident: $bound:path) => {
             mod $name {
                 use super::*;
-                struct Here<T>(#[allow(dead_code, reason = "only its type matters")] Probe<T>);
+                struct Here<T>(PhantomData<T>);
                 impl<T> Otherwise for Here<T> {}
                 impl<T: $bound> Here<T> {
                     const HAS: bool = true;

@@ -1,0 +1,9 @@
+//! The stores against real servers: PostgreSQL, an emulator of AWS, and an implementation of Fernet that is not ours.
+//! Needs the settings that `./dev test-env` prints.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod aws;
+mod fake_secrets_manager;
+mod python;
+mod sealed;
+mod world;
