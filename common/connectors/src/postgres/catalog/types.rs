@@ -88,8 +88,9 @@ pub struct Visibility {
     pub superuser: bool,
     /// Roles it is a member of, at any depth, sorted.
     pub memberships: Vec<String>,
-    /// Schemas it may use, sorted.
-    pub usable_schemas: Vec<String>,
+    /// Schemas that exist and that it may not use, sorted. Not those that it may: a dropped schema would leave that list,
+    /// and its tables would then never be missed. A grant or a revocation moves either list.
+    pub closed_schemas: Vec<String>,
     /// The cluster's system identifier where the role may read it, else the database's oid; with the database's name.
     pub server_identity: String,
     /// In recovery.
@@ -100,7 +101,7 @@ impl Visibility {
     /// The `visibility_hash` of a run.
     pub fn hash(&self) -> String {
         let mut canonical = Canonical::new();
-        canonical.text(&self.role).set(texts(&self.memberships)).flag(self.superuser).set(texts(&self.usable_schemas));
+        canonical.text(&self.role).set(texts(&self.memberships)).flag(self.superuser).set(texts(&self.closed_schemas));
         canonical.text(&self.server_identity).text(if self.standby { "standby" } else { "primary" });
         canonical.sha256()
     }
@@ -162,7 +163,7 @@ mod tests {
             Visibility { role: "s".into(), ..base.clone() },
             Visibility { superuser: true, ..base.clone() },
             Visibility { memberships: vec![], ..base.clone() },
-            Visibility { usable_schemas: vec!["m".into()], ..base.clone() },
+            Visibility { closed_schemas: vec!["m".into()], ..base.clone() },
             Visibility { server_identity: "1".into(), ..base.clone() },
             Visibility { standby: true, ..base.clone() },
         ];

@@ -1,0 +1,8 @@
+//! The catalog statements against a real server, compared with queries that ask for one thing at a time.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod changes;
+mod limits;
+mod rights;
+mod support;
+mod truth;
