@@ -8,6 +8,7 @@ use apache_avro::types::Value as Avro;
 use serde_json::{Map, Value as Json};
 
 use crate::codec::{self, CodecError, Record};
+use crate::message::{Command, Event};
 use crate::published;
 use crate::time::Micros;
 
@@ -57,10 +58,21 @@ pub fn read(json: &Json) -> Result<Framed, Vec<JsonProblem>> {
     let value = reader.value(&schema, &Json::Object(body), &mut String::new(), 0);
     match (value, reader.problems.is_empty()) {
         (Some(value), true) => match codec::encode_value(known, &value) {
-            Ok(bytes) => Ok(Framed { full_name: known.full_name.as_str(), bytes }),
+            Ok(bytes) => Ok(Framed { full_name: known.full_name.as_str(), bytes: in_order(bytes) }),
             Err(error) => Err(fault("", error.to_string())),
         },
         _ => Err(reader.problems),
+    }
+}
+
+/// The same record with the entries of its maps in order: the same JSON must give the same bytes, or a command that is
+/// sent again would be another payload.
+fn in_order(bytes: Vec<u8>) -> Vec<u8> {
+    let command = || Command::decode(&bytes).and_then(|command| command.encode());
+    let event = || Event::decode(&bytes).and_then(|event| event.encode());
+    match command().or_else(|_| event()) {
+        Ok(ordered) => ordered,
+        Err(_) => bytes,
     }
 }
 

@@ -163,3 +163,15 @@ fn faults_of_json_are_all_named_with_their_paths() {
     }
     assert_eq!(problems.len(), 5, "{problems:?}");
 }
+
+#[test]
+fn the_same_json_gives_the_same_bytes() {
+    let names: serde_json::Map<String, Json> = (0..20).map(|at| (format!("k{at}"), Json::from("v"))).collect();
+    let command = serde_json::json!({
+        "type": "CreateDataSource",
+        "meta": {"command_id": uuid::Uuid::nil(), "tenant_id": "acme", "actor": {"principal": "ada"}},
+        "spec": {"name": "orders", "source_type": "POSTGRESQL", "location": "ON_PREM", "properties": names},
+    });
+    let bytes = json::read(&command).unwrap().bytes;
+    assert!((0..5).all(|_| json::read(&command).unwrap().bytes == bytes));
+}

@@ -25,7 +25,7 @@ pub(super) fn update(case: &Case<'_>, command: &BulkUpdateDataSources, found: &m
     for source in &sources {
         let mut faults = Violations::new();
         let after = lifecycle::after(case, source, &command.patch, &command.clear, &mut faults);
-        found.extend(faults, str::to_owned);
+        found.extend(faults, |path| Some(path.to_owned()));
         if let Some((after, key)) = after
             && let Some(changed) = lifecycle::changed(source, after, key)
         {

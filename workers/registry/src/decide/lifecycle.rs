@@ -89,7 +89,7 @@ pub(super) fn after(
     let mut after = patch::applied(&source.spec, patch, clear);
     let mut faults = Violations::new();
     spec::check(&mut faults, "", case.state.tenant, &after);
-    found.extend(faults, |path| patch::rebase(patch, clear, path));
+    found.extend(faults, |path| (!patch::is_said(clear, path)).then(|| patch::rebase(patch, clear, path)));
     if patch.name.is_none() {
         // The name stays as it was folded when it was claimed: Unicode's tables change.
         return Some((after, source.name_key.clone()));

@@ -6,8 +6,6 @@ mod favorite;
 mod lifecycle;
 mod preview;
 mod runs;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 

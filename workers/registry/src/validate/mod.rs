@@ -105,10 +105,12 @@ impl Violations {
         self.add(path, code::INVALID_FIELD, message);
     }
 
-    /// All of another's, at the paths that `rebase` gives them.
-    pub fn extend(&mut self, other: Violations, rebase: impl Fn(&str) -> String) {
+    /// All of another's, at the paths that `rebase` gives them; those to which it gives none are left out.
+    pub fn extend(&mut self, other: Violations, rebase: impl Fn(&str) -> Option<String>) {
         for violation in other.found {
-            self.add(rebase(&violation.path), &violation.code, violation.message);
+            if let Some(path) = rebase(&violation.path) {
+                self.add(path, &violation.code, violation.message);
+            }
         }
         self.more += other.more;
     }

@@ -81,6 +81,12 @@ pub fn check(found: &mut Violations, patch: &DataSourcePatch, clear: &[String]) 
     }
 }
 
+/// Whether a fault of the resulting configuration is only that a required field was emptied, which [`check`] has said.
+pub fn is_said(clear: &[String], path: &str) -> bool {
+    let field = path.trim_start_matches('/');
+    REQUIRED.contains(&field) && clear.iter().any(|name| name == field)
+}
+
 /// Where a fault of the resulting configuration (`/field/…`) lies in the command.
 pub fn rebase(patch: &DataSourcePatch, clear: &[String], path: &str) -> String {
     let field = path.trim_start_matches('/').split('/').next().unwrap_or_default();
