@@ -157,8 +157,8 @@ fn every_refusal_has_its_code_and_place() {
         ("BulkUpdateDataSources", json!({"filter": {"tags": [""]}, "patch": {"owner": "a"}}), "INVALID_FIELD /filter"),
         ("BulkUpdateDataSources", json!({"source_ids": [id(1)], "patch": {"name": "x"}}), "INVALID_FIELD /patch/name"),
         (
-            "CancelRun",
-            json!({"run_id": id(7), "meta": {"expected_version": 1}}),
+            "BulkUpdateDataSources",
+            json!({"source_ids": [id(1)], "patch": {"owner": "a"}, "meta": {"expected_version": 1}}),
             "INVALID_FIELD /meta/expected_version",
         ),
         ("UpdateDataSource", json!({"source_id": id(1), "clear": ["colour"]}), "UNKNOWN_FIELD /clear/0"),
