@@ -3,9 +3,11 @@
 //! Owns every statement against the schema `pursight`: one file per table, migrations, positions. Knows nothing of the
 //! log's client, of folding or of deciding; the `projection` worker writes through it, everyone else only reads.
 
+pub mod chain;
 pub mod connect;
 pub mod decider;
 pub mod error;
+pub mod fold;
 pub mod migrate;
 pub mod model;
 pub mod position;

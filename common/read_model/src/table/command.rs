@@ -163,3 +163,20 @@ pub async fn load(connection: &mut PgConnection, keys: &[(&str, Uuid)]) -> Resul
     .await;
     found.map_err(ReadModelError::during("reading command"))
 }
+
+/// Forgets what one outcome partition said of commands that ended before a record time. The fold decides when, so that a
+/// rebuild forgets the same.
+pub async fn forget(
+    connection: &mut PgConnection,
+    partition: i32,
+    before: DateTime<Utc>,
+) -> Result<(), ReadModelError> {
+    let forgotten = sqlx::query!(
+        "DELETE FROM command WHERE outcome_partition = $1 AND recorded_at < $2 AND ended_at IS NOT NULL",
+        partition,
+        before,
+    )
+    .execute(connection)
+    .await;
+    forgotten.map(drop).map_err(ReadModelError::during("forgetting old commands"))
+}

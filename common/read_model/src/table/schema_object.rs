@@ -164,3 +164,30 @@ pub async fn load(
     .await;
     found.map_err(ReadModelError::during("reading schema_object"))
 }
+
+/// Objects of these sources (tenant_id, source_id) whose deletion is held.
+pub async fn load_held(
+    connection: &mut PgConnection,
+    sources: &[(&str, Uuid)],
+) -> Result<Vec<SchemaObject>, ReadModelError> {
+    if sources.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = sqlx::query_as!(
+        SchemaObject,
+        "SELECT
+            t.tenant_id, t.source_id, t.object_id, t.catalog, t.schema, t.name, t.kind, t.native_id, t.state,
+            t.owner, t.comment, t.definition, t.partitions, t.depends_on, t.truncated, t.content_hash,
+            t.version, t.column_count, t.in_scope, t.unreadable, t.held_by_run, t.entailed_by, t.first_run_id,
+            t.last_run_id, t.first_seen_at, t.observed_at, t.dropped_at
+        FROM schema_object t
+        JOIN UNNEST($1::TEXT[], $2::UUID[]) AS k (tenant_id, source_id)
+            ON t.tenant_id = k.tenant_id AND t.source_id = k.source_id
+        WHERE t.held_by_run IS NOT NULL",
+        sources.iter().map(|key| key.0).collect::<Vec<_>>() as _,
+        sources.iter().map(|key| key.1).collect::<Vec<_>>() as _,
+    )
+    .fetch_all(connection)
+    .await;
+    found.map_err(ReadModelError::during("reading held objects"))
+}
