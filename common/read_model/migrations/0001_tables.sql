@@ -237,7 +237,8 @@ CREATE TABLE schema_object (
 );
 CREATE INDEX schema_object_by_name ON schema_object (tenant_id, source_id, schema, name, kind, object_id);
 CREATE INDEX schema_object_live ON schema_object (tenant_id, source_id, kind) WHERE state = 'LIVE' AND in_scope;
-CREATE INDEX schema_object_held ON schema_object (tenant_id, source_id) WHERE held_by_run IS NOT NULL;
+CREATE INDEX schema_object_marked ON schema_object (tenant_id, source_id)
+    WHERE held_by_run IS NOT NULL OR unreadable IS NOT NULL;
 
 -- `position` is the place in the event: names that were cut to the limit may repeat.
 CREATE TABLE schema_column (

@@ -25,8 +25,8 @@ pub struct Wanted {
     pub runs: BTreeSet<(String, Uuid)>,
     /// Objects by tenant, source and id.
     pub objects: BTreeSet<(String, Uuid, Uuid)>,
-    /// Sources whose held objects are wanted.
-    pub holds: BTreeSet<(String, Uuid)>,
+    /// Sources whose held or unreadable objects are wanted.
+    pub marked: BTreeSet<(String, Uuid)>,
 }
 
 /// The rows that were there.
@@ -53,9 +53,26 @@ impl Wanted {
             runs: run::load(connection, &pairs(&self.runs)).await?,
             objects: schema_object::load(connection, &objects).await?,
         };
-        prior.objects.extend(schema_object::load_held(connection, &pairs(&self.holds)).await?);
+        prior.objects.extend(schema_object::load_marked(connection, &pairs(&self.marked)).await?);
         Ok(prior)
     }
+}
+
+/// A source whose scope is another one now: which objects lie in it, by `LIKE` patterns on `schema.name`.
+#[derive(Debug)]
+pub struct Rescope {
+    /// Tenant.
+    pub tenant_id: String,
+    /// Source.
+    pub source_id: Uuid,
+    /// The complete run that says so.
+    pub run_id: Uuid,
+    /// Its scope; nothing is done if the complete run before it had the same.
+    pub scope_hash: String,
+    /// In scope are objects that match one of these (all, if there are none) ...
+    pub include: Vec<String>,
+    /// ... and none of these.
+    pub exclude: Vec<String>,
 }
 
 fn pairs(keys: &BTreeSet<(String, Uuid)>) -> Vec<(&str, Uuid)> {
@@ -93,6 +110,8 @@ pub struct Batch {
     pub constraints: Vec<schema_constraint::SchemaConstraint>,
     /// Their indexes.
     pub indexes: Vec<schema_index::SchemaIndex>,
+    /// A source's scope, after everything else.
+    pub rescope: Option<Rescope>,
     /// Changes of objects.
     pub schema_changes: Vec<schema_change::SchemaChangeRow>,
     /// Samples.
@@ -136,7 +155,11 @@ impl Batch {
         schema_column::insert(connection, &self.columns).await?;
         schema_constraint::insert(connection, &self.constraints).await?;
         schema_index::insert(connection, &self.indexes).await?;
-        schema_change::insert(connection, &self.schema_changes).await
+        schema_change::insert(connection, &self.schema_changes).await?;
+        match &self.rescope {
+            Some(rescope) => schema_object::rescope(connection, rescope).await,
+            None => Ok(()),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
 use crate::error::ReadModelError;
+use crate::fold::Rescope;
 use crate::table::column::{copied, json, json_or_null, list, text, text_or_null};
 
 /// One object.
@@ -165,8 +166,8 @@ pub async fn load(
     found.map_err(ReadModelError::during("reading schema_object"))
 }
 
-/// Objects of these sources (tenant_id, source_id) whose deletion is held.
-pub async fn load_held(
+/// Live objects of these sources (tenant_id, source_id) whose deletion is held or whose details could not be read.
+pub async fn load_marked(
     connection: &mut PgConnection,
     sources: &[(&str, Uuid)],
 ) -> Result<Vec<SchemaObject>, ReadModelError> {
@@ -183,11 +184,35 @@ pub async fn load_held(
         FROM schema_object t
         JOIN UNNEST($1::TEXT[], $2::UUID[]) AS k (tenant_id, source_id)
             ON t.tenant_id = k.tenant_id AND t.source_id = k.source_id
-        WHERE t.held_by_run IS NOT NULL",
+        WHERE t.held_by_run IS NOT NULL OR t.unreadable IS NOT NULL",
         sources.iter().map(|key| key.0).collect::<Vec<_>>() as _,
         sources.iter().map(|key| key.1).collect::<Vec<_>>() as _,
     )
     .fetch_all(connection)
     .await;
-    found.map_err(ReadModelError::during("reading held objects"))
+    found.map_err(ReadModelError::during("reading marked objects"))
+}
+
+/// Marks the live objects of a source as in or out of scope, unless the complete run before had the same scope.
+pub async fn rescope(connection: &mut PgConnection, to: &Rescope) -> Result<(), ReadModelError> {
+    let done = sqlx::query!(
+        "UPDATE schema_object t SET in_scope = NOT t.in_scope
+        WHERE t.tenant_id = $1 AND t.source_id = $2 AND t.state = 'LIVE'
+          AND $4 IS DISTINCT FROM (
+            SELECT r.scope_hash FROM run r
+            WHERE r.tenant_id = $1 AND r.source_id = $2 AND r.kind = 'DISCOVER' AND r.complete AND r.run_id <> $3
+            ORDER BY r.ended_at DESC, r.run_id LIMIT 1)
+          AND t.in_scope IS DISTINCT FROM (
+            (cardinality($5::TEXT[]) = 0 OR t.schema || '.' || t.name LIKE ANY ($5))
+            AND NOT (t.schema || '.' || t.name LIKE ANY ($6::TEXT[])))",
+        to.tenant_id,
+        to.source_id,
+        to.run_id,
+        to.scope_hash,
+        &to.include,
+        &to.exclude,
+    )
+    .execute(connection)
+    .await;
+    done.map(drop).map_err(ReadModelError::during("marking what is in scope"))
 }

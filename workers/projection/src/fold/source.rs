@@ -1,0 +1,169 @@
+//! `source`: sources with every field's history, and stars. A source's `sequence` is its version: 1, 2, 3 without gaps.
+
+use pursight_read_model::table::data_source::DataSource;
+use pursight_read_model::table::data_source_change::DataSourceChange;
+use pursight_read_model::table::favorite::Favorite;
+use pursight_schemas::{DataSourceSpec, DeleteMode, Event, EventMeta, FavoriteSet};
+use serde_json::{Value, json};
+
+use super::{Gap, Verdict, time};
+use crate::state::State;
+
+/// What an event does to a source.
+enum Step<'a> {
+    /// Everything configured, and whether the source is live again.
+    Configured { spec: &'a DataSourceSpec, name_key: &'a str, state: Option<&'static str> },
+    /// Only its state.
+    State(&'static str),
+}
+
+/// Folds an event of the source topic.
+pub(super) fn fold(state: &mut State, event: &Event) -> Result<Verdict, Gap> {
+    let step = match event {
+        Event::DataSourceCreated(event) => {
+            Step::Configured { spec: &event.spec, name_key: &event.name_key, state: Some("ACTIVE") }
+        }
+        Event::DataSourceUpdated(event) => {
+            Step::Configured { spec: &event.spec, name_key: &event.name_key, state: None }
+        }
+        Event::DataSourceRestored(event) => {
+            Step::Configured { spec: &event.spec, name_key: &event.name_key, state: Some("ACTIVE") }
+        }
+        Event::DataSourceDeleted(event) => Step::State(match event.mode {
+            DeleteMode::Purge => "PURGED",
+            DeleteMode::Soft | DeleteMode::Unknown => "DELETED",
+        }),
+        Event::DataSourcePaused(_) => Step::State("PAUSED"),
+        Event::DataSourceResumed(_) => Step::State("ACTIVE"),
+        Event::FavoriteSet(event) => return Ok(star(state, event)),
+        _ => return Ok(Verdict::Noted),
+    };
+    change(state, event, &step)
+}
+
+fn star(state: &mut State, event: &FavoriteSet) -> Verdict {
+    let tenant_id = event.meta.tenant_id.clone();
+    let key = (tenant_id.clone(), event.principal.clone(), event.source_id);
+    let row = event.favorite.then(|| Favorite {
+        tenant_id,
+        principal: event.principal.clone(),
+        source_id: event.source_id,
+        set_at: time(event.meta.occurred_at),
+    });
+    state.favorites.insert(key, row);
+    Verdict::Folded
+}
+
+fn change(state: &mut State, event: &Event, step: &Step<'_>) -> Result<Verdict, Gap> {
+    let meta = event.meta();
+    let Some(source_id) = meta.source_id else { return Ok(Verdict::Noted) };
+    let key = (meta.tenant_id.clone(), source_id);
+    let before = state.sources.get(&key).cloned();
+    let last = before.as_ref().map_or(0, |row| row.version);
+    if meta.sequence <= last {
+        return Ok(Verdict::Repeated);
+    }
+    if meta.sequence != last + 1 {
+        return Err(Gap { subject: format!("source {source_id}"), last, found: meta.sequence });
+    }
+    let after = next(before.as_ref(), meta, step);
+    state.source_changes.extend(changes(before.as_ref(), &after, event));
+    state.sources.put(key, after);
+    Ok(Verdict::Folded)
+}
+
+/// The row after an event.
+fn next(before: Option<&DataSource>, meta: &EventMeta, step: &Step<'_>) -> DataSource {
+    let at = time(meta.occurred_at);
+    let mut row = before.cloned().unwrap_or_else(|| DataSource {
+        tenant_id: meta.tenant_id.clone(),
+        source_id: meta.source_id.unwrap_or_default(),
+        version: 0,
+        state: "ACTIVE".to_owned(),
+        name: String::new(),
+        name_key: String::new(),
+        source_type: String::new(),
+        location: String::new(),
+        environment: String::new(),
+        criticality: String::new(),
+        data_classification: String::new(),
+        owner: None,
+        tags: Vec::new(),
+        spec: Value::Null,
+        created_at: at,
+        created_by: meta.actor.principal.clone(),
+        updated_at: at,
+        updated_by: String::new(),
+        deleted_at: None,
+        last_command_id: None,
+        last_event_id: meta.event_id,
+    });
+    row.version = meta.sequence;
+    row.updated_at = at;
+    row.updated_by.clone_from(&meta.actor.principal);
+    row.last_command_id = meta.command_id;
+    row.last_event_id = meta.event_id;
+    match step {
+        Step::Configured { spec, name_key, state } => {
+            configure(&mut row, spec, name_key);
+            if let Some(state) = state {
+                (*state).clone_into(&mut row.state);
+                row.deleted_at = None;
+            }
+        }
+        Step::State(state) => {
+            (*state).clone_into(&mut row.state);
+            row.deleted_at = matches!(*state, "DELETED" | "PURGED").then_some(at);
+        }
+    }
+    row
+}
+
+fn configure(row: &mut DataSource, spec: &DataSourceSpec, name_key: &str) {
+    row.name.clone_from(&spec.name);
+    name_key.clone_into(&mut row.name_key);
+    row.source_type = spec.source_type.symbol().to_owned();
+    row.location = spec.location.symbol().to_owned();
+    row.environment = spec.environment.symbol().to_owned();
+    row.criticality = spec.criticality.symbol().to_owned();
+    row.data_classification = spec.data_classification.symbol().to_owned();
+    row.owner.clone_from(&spec.owner);
+    row.tags.clone_from(&spec.tags);
+    row.spec = super::json(spec);
+}
+
+/// One row for each field that is another one now.
+fn changes(before: Option<&DataSource>, after: &DataSource, event: &Event) -> Vec<DataSourceChange> {
+    let meta = event.meta();
+    let fields = |row: &DataSource| {
+        let mut fields = row.spec.as_object().cloned().unwrap_or_default();
+        fields.insert("state".to_owned(), json!(row.state));
+        fields
+    };
+    let old = before.map(fields).unwrap_or_default();
+    let mut rows = Vec::new();
+    for (field, value) in fields(after) {
+        let before = old.get(&field).filter(|value| !value.is_null());
+        let value = Some(value).filter(|value| !value.is_null());
+        if before == value.as_ref() {
+            continue;
+        }
+        rows.push(DataSourceChange {
+            tenant_id: after.tenant_id.clone(),
+            source_id: after.source_id,
+            version: after.version,
+            field,
+            event_type: event.full_name().rsplit('.').next().unwrap_or_default().to_owned(),
+            before: before.cloned(),
+            after: value,
+            changed_at: after.updated_at,
+            principal: meta.actor.principal.clone(),
+            actor_type: meta.actor.kind.symbol().to_owned(),
+            on_behalf_of: meta.actor.on_behalf_of.clone(),
+            reason: meta.actor.reason.clone(),
+            command_id: meta.command_id,
+            event_id: meta.event_id,
+        });
+    }
+    rows
+}

@@ -1,0 +1,187 @@
+//! The handler: one batch of one partition becomes rows and a moved position in one PostgreSQL transaction. The position
+//! is moved by compare-and-set, so two projections on one partition never double anything.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use pursight_engine::{Claim, Failure, Handler, Line, Record};
+use pursight_read_model::fold::Wanted;
+use pursight_read_model::position::{self, Position};
+use pursight_read_model::{ReadModel, ReadModelError};
+use pursight_schemas::{Event, Topic};
+
+use crate::decode::Message;
+use crate::fold::{self, Verdict};
+use crate::state::State;
+
+/// Which log the offsets belong to. A position of another log says nothing about this one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogIdentity {
+    /// The cluster's id, where the broker tells it.
+    pub cluster_id: Option<String>,
+    /// Ids of topics, where the broker tells them; a topic made anew has another.
+    pub topic_ids: BTreeMap<Topic, String>,
+}
+
+/// The projection worker.
+pub struct Projection {
+    model: ReadModel,
+    identity: LogIdentity,
+    held: Mutex<HashMap<(Topic, i32), Held>>,
+}
+
+/// What we know of a partition that is ours.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    epoch: i64,
+    next_offset: i64,
+}
+
+impl Projection {
+    /// A projection into `model` from the log of `identity`.
+    pub fn new(model: ReadModel, identity: LogIdentity) -> Self {
+        Self { model, identity, held: Mutex::default() }
+    }
+
+    fn held(&self, topic: Topic, partition: i32) -> Option<Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).get(&(topic, partition)).copied()
+    }
+
+    fn hold(&self, topic: Topic, partition: i32, held: Held) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert((topic, partition), held);
+    }
+
+    fn let_go(&self, topic: Topic, partition: i32) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&(topic, partition));
+    }
+
+    /// Folds the messages of one transaction. Returns their verdicts.
+    async fn fold_part(&self, part: &[Message<'_>], held: Held) -> Result<Vec<Verdict>, Failure> {
+        let Some(first) = part.first() else { return Ok(Vec::new()) };
+        let (topic, partition) = (first.record.topic, first.record.partition);
+        let mut transaction = self.model.begin_fold().await.map_err(failure)?;
+        let found = position::load(&mut transaction, topic, partition).await.map_err(failure)?;
+        let Some(before) = found.filter(|found| found.epoch == held.epoch && found.next_offset == held.next_offset)
+        else {
+            return Err(Failure::Lost);
+        };
+        let mut wanted = Wanted::default();
+        for message in part {
+            fold::want(&mut wanted, message);
+        }
+        let prior = wanted.load(&mut transaction).await.map_err(failure)?;
+        let mut state = State::new(before, prior);
+        let mut verdicts = Vec::with_capacity(part.len());
+        for message in part {
+            verdicts.push(fold::fold(&mut state, message)?);
+        }
+        let (batch, after) = state.into_batch();
+        batch.write(&mut transaction).await.map_err(failure)?;
+        if !position::advance(&mut transaction, held.next_offset, &after).await.map_err(failure)? {
+            return Err(Failure::Lost);
+        }
+        if let Err(error) = self.model.commit(transaction).await {
+            self.resolve_doubt(topic, partition, &after, error).await?;
+        }
+        self.hold(topic, partition, Held { epoch: held.epoch, next_offset: after.next_offset });
+        Ok(verdicts)
+    }
+
+    /// A commit whose answer was lost may have happened: the stored position says so.
+    async fn resolve_doubt(
+        &self,
+        topic: Topic,
+        partition: i32,
+        after: &Position,
+        error: ReadModelError,
+    ) -> Result<(), Failure> {
+        let mut transaction = self.model.begin().await.map_err(failure)?;
+        let found = position::load(&mut transaction, topic, partition).await.map_err(failure)?;
+        if found.is_some_and(|found| found.epoch == after.epoch && found.next_offset == after.next_offset) {
+            return Ok(());
+        }
+        Err(failure(error))
+    }
+}
+
+#[async_trait]
+impl Handler for Projection {
+    async fn take_over(&self, claim: &Claim) -> Result<Option<i64>, Failure> {
+        let (topic, partition) = (claim.topic(), claim.partition());
+        let topic_id = self.identity.topic_ids.get(&topic).map(String::as_str);
+        let cluster_id = self.identity.cluster_id.as_deref();
+        let mut transaction = self.model.begin().await.map_err(failure)?;
+        let taken = position::take_over(&mut transaction, topic, partition, cluster_id, topic_id).await;
+        let taken = taken.map_err(failure)?;
+        let foreign = |stored: &Option<String>, ours: Option<&str>| matches!((stored.as_deref(), ours), (Some(stored), Some(ours)) if stored != ours);
+        if foreign(&taken.cluster_id, cluster_id) || foreign(&taken.topic_id, topic_id) {
+            return Err(Failure::fatal(
+                format!("the read model was folded from another {}/{partition} than this one", topic.short()),
+                "connect to the cluster it belongs to, or fold this log into it with `pursight rebuild`",
+            ));
+        }
+        self.model.commit(transaction).await.map_err(failure)?;
+        self.hold(topic, partition, Held { epoch: taken.epoch, next_offset: taken.next_offset });
+        Ok(Some(taken.next_offset))
+    }
+
+    async fn handle(&self, batch: &[Record], claim: &Claim) -> Result<Vec<Line>, Failure> {
+        let (topic, partition) = (claim.topic(), claim.partition());
+        let mut lines = Vec::with_capacity(batch.len());
+        let messages = batch.iter().map(Message::read).collect::<Result<Vec<_>, _>>()?;
+        for part in messages.split_inclusive(ends_part) {
+            let held = self.held(topic, partition).ok_or(Failure::Lost)?;
+            let old = part.iter().take_while(|message| message.record.offset < held.next_offset).count();
+            let (old, part) = part.split_at(old);
+            lines.extend(old.iter().map(|message| message.line(Verdict::Repeated.word())));
+            let verdicts = self.fold_part(part, held).await.inspect_err(|failure| {
+                if matches!(failure, Failure::Lost) {
+                    self.let_go(topic, partition);
+                }
+            })?;
+            for (message, verdict) in part.iter().zip(verdicts) {
+                report(message, verdict);
+                lines.push(message.line(verdict.word()));
+            }
+        }
+        Ok(lines)
+    }
+
+    fn lost(&self, topic: Topic, partition: i32) {
+        self.let_go(topic, partition);
+    }
+}
+
+/// A complete listing settles a whole source, rows that the batch does not hold among them: nothing that follows it may
+/// be written in the same transaction, or a rebuild with other batches could differ.
+fn ends_part(message: &Message<'_>) -> bool {
+    matches!(&message.event, Some(Event::SchemaSnapshotCompleted(event)) if event.complete)
+}
+
+fn report(message: &Message<'_>, verdict: Verdict) {
+    metrics::counter!("pursight_projection_events_total", "topic" => message.record.topic.short(), "outcome" => verdict.word())
+        .increment(1);
+    if verdict == Verdict::Foreign {
+        tracing::error!(
+            "kafka.topic" = message.record.topic.short(),
+            "kafka.partition" = message.record.partition,
+            "kafka.offset" = message.record.offset,
+            "error.code" = "FOREIGN_WRITER",
+            "event was not written by the partition's owner and is not folded"
+        );
+    }
+}
+
+/// Our own database either comes back or is broken: nothing of it is the message's fault.
+pub(crate) fn failure(error: ReadModelError) -> Failure {
+    if error.is_transient() {
+        return Failure::transient("the read model cannot be written", error);
+    }
+    tracing::debug!(error = &error as &dyn std::error::Error, "read model refused");
+    let what = match std::error::Error::source(&error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
+    Failure::fatal(what, "see the server's log; `pursight doctor` checks schema and rights")
+}
