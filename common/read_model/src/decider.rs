@@ -122,7 +122,6 @@ pub struct Snapshot {
     pub live: BTreeMap<String, i64>,
 }
 
-#[derive(sqlx::FromRow)]
 struct Answer {
     source_next: i64,
     outcome_next: i64,
@@ -133,68 +132,6 @@ struct Answer {
     live: Json<BTreeMap<String, i64>>,
 }
 
-/// One statement, hence one snapshot: a name that is free in it was free at exactly the positions that it returns.
-const LOOK_UP: &str = r"
-WITH by_id AS (
-    SELECT s.tenant_id, s.source_id, s.version, s.state, s.name_key, s.spec
-    FROM UNNEST($4::text[], $5::uuid[]) AS wanted (tenant_id, source_id)
-    JOIN data_source s USING (tenant_id, source_id)
-), by_filter AS (
-    SELECT s.tenant_id, s.source_id, s.version, s.state, s.name_key, s.spec
-    FROM data_source s
-    WHERE s.tenant_id = $13
-      AND s.state IN ('ACTIVE', 'PAUSED')
-      AND (CARDINALITY($14::text[]) = 0 OR s.source_type = ANY ($14))
-      AND (CARDINALITY($15::text[]) = 0 OR s.environment = ANY ($15))
-      AND (CARDINALITY($16::text[]) = 0 OR s.tags && $16)
-      AND ($17::text IS NULL OR s.name_key LIKE $17 ESCAPE '\')
-    ORDER BY s.source_id
-    LIMIT $18
-), found AS (
-    SELECT * FROM by_id UNION SELECT * FROM by_filter
-), wanted_name AS (
-    SELECT tenant_id, name_key FROM UNNEST($6::text[], $7::text[]) AS wanted (tenant_id, name_key)
-    UNION
-    SELECT tenant_id, name_key FROM by_id
-), taken AS (
-    SELECT n.tenant_id, n.name_key, s.source_id
-    FROM wanted_name n
-    LEFT JOIN data_source s
-        ON s.tenant_id = n.tenant_id AND s.name_key = n.name_key AND s.state IN ('ACTIVE', 'PAUSED')
-), decided AS (
-    SELECT c.tenant_id, c.command_id, c.payload_sha256
-    FROM UNNEST($8::text[], $9::uuid[]) AS wanted (tenant_id, command_id)
-    JOIN command c USING (tenant_id, command_id)
-), wanted_run AS (
-    SELECT DISTINCT tenant_id, run_id FROM UNNEST($10::text[], $11::uuid[]) AS wanted (tenant_id, run_id)
-), known_run AS (
-    SELECT w.tenant_id, w.run_id, c.command_id, c.command_type,
-           c.state = 'REJECTED' AS rejected, c.ended_at IS NOT NULL AS ended
-    FROM wanted_run w
-    JOIN command c ON c.tenant_id = w.tenant_id AND c.command_id = w.run_id
-    UNION ALL
-    -- A follow-up run: its command ended when it was decided, the run itself when its own last event said so.
-    SELECT w.tenant_id, w.run_id, c.command_id, c.command_type, FALSE,
-           EXISTS (SELECT FROM run r
-                   WHERE r.tenant_id = w.tenant_id AND r.run_id = w.run_id AND r.ended_at IS NOT NULL)
-    FROM wanted_run w
-    JOIN command c ON c.tenant_id = w.tenant_id AND c.run_ids @> ARRAY[w.run_id] AND c.command_id <> w.run_id
-    WHERE c.command_type = 'io.pursight.command.CreateDataSource'
-), live AS (
-    SELECT s.tenant_id, COUNT(*) AS sources
-    FROM data_source s
-    WHERE s.tenant_id = ANY ($12) AND s.state IN ('ACTIVE', 'PAUSED')
-    GROUP BY s.tenant_id
-)
-SELECT
-    COALESCE((SELECT next_offset FROM projection_position WHERE topic = $1 AND partition = $3), 0) AS source_next,
-    COALESCE((SELECT next_offset FROM projection_position WHERE topic = $2 AND partition = $3), 0) AS outcome_next,
-    COALESCE((SELECT JSONB_AGG(TO_JSONB(taken)) FROM taken), '[]') AS names,
-    COALESCE((SELECT JSONB_AGG(TO_JSONB(found)) FROM found), '[]') AS sources,
-    COALESCE((SELECT JSONB_AGG(TO_JSONB(decided)) FROM decided), '[]') AS commands,
-    COALESCE((SELECT JSONB_AGG(TO_JSONB(known_run)) FROM known_run), '[]') AS runs,
-    COALESCE((SELECT JSONB_OBJECT_AGG(tenant_id, sources) FROM live), '{}') AS live
-";
 
 fn split<T: Clone>(pairs: &[(String, T)]) -> (Vec<String>, Vec<T>) {
     pairs.iter().cloned().unzip()
@@ -208,7 +145,36 @@ impl ReadModel {
     pub async fn look_up(&self, query: &Query) -> Result<Snapshot, ReadModelError> {
         const DURING: &str = "looking up what a batch of commands needs";
         let mut transaction = self.begin().await?;
-        let answer = ask(query).fetch_one(&mut *transaction).await.map_err(ReadModelError::during(DURING))?;
+        let (source_tenants, source_ids) = split(&query.sources);
+        let (name_tenants, name_keys) = split(&query.names);
+        let (command_tenants, command_ids) = split(&query.commands);
+        let (run_tenants, run_ids) = split(&query.runs);
+        let none = Filter::default();
+        let filter = query.filter.as_ref().unwrap_or(&none);
+        let answer = sqlx::query_file_as!(
+            Answer,
+            "src/decider.sql",
+            Topic::Source.short(),
+            Topic::Outcome.short(),
+            query.partition,
+            &source_tenants,
+            &source_ids,
+            &name_tenants,
+            &name_keys,
+            &command_tenants,
+            &command_ids,
+            &run_tenants,
+            &run_ids,
+            &query.tenants,
+            // Without a filter no tenant has this name.
+            query.filter.as_ref().map(|filter| filter.tenant.as_str()),
+            &filter.types,
+            &filter.environments,
+            &filter.tags,
+            filter.name_like.as_deref(),
+            filter.limit,
+        );
+        let answer = answer.fetch_one(&mut *transaction).await.map_err(ReadModelError::during(DURING))?;
         transaction.commit().await.map_err(ReadModelError::during(DURING))?;
         Ok(Snapshot {
             source_next: answer.source_next,
@@ -220,34 +186,4 @@ impl ReadModel {
             live: answer.live.0,
         })
     }
-}
-
-type Statement<'q> = sqlx::query::QueryAs<'q, sqlx::Postgres, Answer, sqlx::postgres::PgArguments>;
-
-fn ask(query: &Query) -> Statement<'static> {
-    let (source_tenants, source_ids) = split(&query.sources);
-    let (name_tenants, name_keys) = split(&query.names);
-    let (command_tenants, command_ids) = split(&query.commands);
-    let (run_tenants, run_ids) = split(&query.runs);
-    let filter = query.filter.clone().unwrap_or_default();
-    sqlx::query_as(LOOK_UP)
-        .bind(Topic::Source.short())
-        .bind(Topic::Outcome.short())
-        .bind(query.partition)
-        .bind(source_tenants)
-        .bind(source_ids)
-        .bind(name_tenants)
-        .bind(name_keys)
-        .bind(command_tenants)
-        .bind(command_ids)
-        .bind(run_tenants)
-        .bind(run_ids)
-        .bind(query.tenants.clone())
-        // Without a filter no tenant has this name.
-        .bind(query.filter.as_ref().map(|filter| filter.tenant.clone()))
-        .bind(filter.types)
-        .bind(filter.environments)
-        .bind(filter.tags)
-        .bind(filter.name_like)
-        .bind(filter.limit)
 }
