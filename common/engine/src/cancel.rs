@@ -55,7 +55,7 @@ impl Cancellations {
     /// Returns once the topic was read to its end: before that a cancelled run could be started.
     pub async fn caught_up(&self) {
         // The sender is ours: it cannot be gone.
-        let _ = self.caught_up.subscribe().wait_for(|caught_up| *caught_up).await;
+        drop(self.caught_up.subscribe().wait_for(|caught_up| *caught_up).await);
     }
 
     /// Who cancelled a run, if anybody did. `asked_at`: when its work item was written.

@@ -84,7 +84,7 @@ impl Waker {
     /// The log has something to deliver.
     pub fn wake(&self) {
         // The loop may have ended already: then there is nobody to wake.
-        let _ = self.0.send(Ask::Woken);
+        drop(self.0.send(Ask::Woken));
     }
 }
 
@@ -246,7 +246,7 @@ impl<L: Log> Worker<L> {
             _ => Err(Failure::Lost),
         };
         // A handler that was dropped meanwhile does not wait for the answer.
-        let _ = answer.send(result);
+        drop(answer.send(result));
         Ok(())
     }
 
@@ -487,7 +487,7 @@ fn start(slot: &mut Slot, handler: &Arc<dyn Handler>, runtime: &Handle, outbox: 
 fn tell(outbox: &Sender<Ask>, claim: &Claim, ended: Ended) {
     let Claim { topic, partition, epoch, .. } = *claim;
     // The loop may have ended: then nobody wants to know.
-    let _ = outbox.send(Ask::Ended { topic, partition, epoch, ended });
+    drop(outbox.send(Ask::Ended { topic, partition, epoch, ended }));
 }
 
 fn too_many_dead_letters() -> Failure {

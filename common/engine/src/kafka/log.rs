@@ -69,7 +69,7 @@ impl KafkaLog {
     fn one(&self, topic: Topic, partition: i32, offset: Offset) -> TopicPartitionList {
         let mut list = TopicPartitionList::new();
         // Only an offset that is not one can be refused, and ours come from the broker.
-        let _ = list.add_partition_offset(&topic.name(&self.prefix), partition, offset);
+        drop(list.add_partition_offset(&topic.name(&self.prefix), partition, offset));
         list
     }
 
