@@ -18,9 +18,10 @@ use std::sync::Arc;
 
 pub use breaker::{Breaker, BreakerState};
 pub use egress::{EgressPolicy, PolicyError};
-pub use problem::{Refused, code, refused};
+pub use problem::{Refused, code, refused, unsupported_type};
 pub use resolve::ResolverError;
 pub use secret::SecretPort;
+pub use steps::untaken_steps;
 
 use resolve::Gate;
 

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use pursight_schemas::{Problem, ProblemCategory};
+use pursight_schemas::{Problem, ProblemCategory, SourceType};
 
 /// A problem on its way up; boxed because results are moved often and problems are rare.
 pub type Refused = Box<Problem>;
@@ -55,6 +55,15 @@ pub fn refused(code: &str, message: impl Into<String>, remedy: impl Into<String>
         retryable: category == ProblemCategory::Transient,
         ..Problem::default()
     })
+}
+
+/// The problem of a source whose type no connector can reach.
+pub fn unsupported_type(kind: SourceType) -> Refused {
+    refused(
+        code::UNSUPPORTED_TYPE,
+        format!("sources of the type {} cannot be reached yet; only POSTGRESQL can", kind.symbol()),
+        "nothing can be done here; the source may stay registered until its type is supported",
+    )
 }
 
 /// The same problem with the server's own code.

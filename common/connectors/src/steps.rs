@@ -23,6 +23,15 @@ pub(crate) enum Step {
 
 const NAMES: [&str; 8] = ["secret", "egress", "tcp", "tls", "login", "database", "read_only", "rights"];
 
+fn untaken() -> [TestStep; 8] {
+    NAMES.map(|name| TestStep { name: name.to_owned(), result: StepResult::Skipped, ..TestStep::default() })
+}
+
+/// The steps of a connection test that did not come to any.
+pub fn untaken_steps() -> Vec<TestStep> {
+    untaken().into()
+}
+
 /// What became of the steps so far.
 pub(crate) struct Steps {
     records: [TestStep; 8],
@@ -31,9 +40,7 @@ pub(crate) struct Steps {
 
 impl Steps {
     pub(crate) fn within(budget: Duration) -> Self {
-        let record =
-            |name: &str| TestStep { name: name.to_owned(), result: StepResult::Skipped, ..TestStep::default() };
-        Self { records: NAMES.map(record), deadline: Instant::now() + budget }
+        Self { records: untaken(), deadline: Instant::now() + budget }
     }
 
     pub(crate) fn time_left(&self) -> Duration {

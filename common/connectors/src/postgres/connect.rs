@@ -18,7 +18,7 @@ use super::errors::{Login, concerns_database, login_problem, statement_problem};
 use super::session::{Meter, PgSession, Route};
 use crate::Connectors;
 use crate::breaker::BreakerState;
-use crate::problem::{Refused, code, io_word, refused, with_native};
+use crate::problem::{Refused, code, io_word, refused, unsupported_type, with_native};
 use crate::resolve::DNS_TIMEOUT;
 use crate::secret::fetch;
 use crate::steps::{Step, Steps};
@@ -109,7 +109,7 @@ impl Connectors {
         steps
             .take(Step::Secret, SECRET_TIMEOUT, |_| slow_secrets(), async {
                 if spec.source_type != SourceType::Postgresql {
-                    return Err(unsupported(spec.source_type));
+                    return Err(unsupported_type(spec.source_type));
                 }
                 let user = spec.username.clone().filter(|user| !user.is_empty()).ok_or_else(no_user)?;
                 let password = self.secret(tenant, spec.credential.as_ref(), "password").await?;
@@ -343,14 +343,6 @@ fn application_name(plan: &Plan<'_>) -> String {
 fn connect_timeout(spec: &DataSourceSpec) -> Duration {
     let seconds = spec.options.get("connect_timeout_s").and_then(|text| text.parse::<u64>().ok());
     seconds.map_or(TCP_TIMEOUT, |seconds| Duration::from_secs(seconds.clamp(1, 30)))
-}
-
-fn unsupported(kind: SourceType) -> Refused {
-    refused(
-        code::UNSUPPORTED_TYPE,
-        format!("sources of the type {} cannot be reached yet; only POSTGRESQL can", kind.symbol()),
-        "nothing can be done here; the source may stay registered until its type is supported",
-    )
 }
 
 fn no_user() -> Refused {
