@@ -1,7 +1,6 @@
 //! Settings: the environment, read once, checked as a whole, then handed out in small structs by concern.
 //! Must not know who uses them. Next: `table.rs` for every name, `groups.rs` for the structs.
 
-mod egress;
 mod error;
 mod groups;
 mod hidden;
@@ -11,7 +10,6 @@ mod table;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub use egress::AllowedRange;
 pub use error::{Fault, SettingsError};
 pub use groups::{
     DatabaseSettings, HttpSettings, KafkaSecurity, KafkaSettings, LogFormat, LogSettings, PublisherSettings,
@@ -44,7 +42,7 @@ pub struct Settings {
     signing_key: Option<PathBuf>,
     trusted_keys: Option<PathBuf>,
     secrets: SecretSettings,
-    egress_allow: Vec<AllowedRange>,
+    egress_allow: String,
     http: HttpSettings,
     logs: LogSettings,
     schema_registry_url: Option<Hidden>,
@@ -87,7 +85,7 @@ impl Settings {
             signing_key: reader.path("PURSIGHT_SIGNING_KEY"),
             trusted_keys: reader.path("PURSIGHT_TRUSTED_KEYS"),
             secrets: SecretSettings::read(&mut reader, map),
-            egress_allow: reader.egress("PURSIGHT_EGRESS_ALLOW"),
+            egress_allow: reader.text("PURSIGHT_EGRESS_ALLOW").unwrap_or_default(),
             http: HttpSettings::read(&mut reader),
             logs: LogSettings::read(&mut reader),
             schema_registry_url: reader.url("SCHEMA_REGISTRY_URL").map(Hidden::new),
@@ -178,8 +176,8 @@ impl Settings {
         &self.secrets
     }
 
-    /// Addresses that customers' drivers may reach; none if the list is empty.
-    pub fn egress_allow(&self) -> &[AllowedRange] {
+    /// Addresses that customers' databases may have, as the egress policy reads them.
+    pub fn egress_allow(&self) -> &str {
         &self.egress_allow
     }
 

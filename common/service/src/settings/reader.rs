@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::egress::AllowedRange;
 use super::error::{Fault, SettingsError};
 use super::table::{SETTINGS, Setting, Shown, find, nearest};
 use super::{Line, Settings};
@@ -89,17 +88,6 @@ impl<'a> Reader<'a> {
                 None
             }
         }
-    }
-
-    pub fn egress(&mut self, name: &'static str) -> Vec<AllowedRange> {
-        let mut ranges = Vec::new();
-        for part in self.list(name) {
-            match AllowedRange::parse(&part) {
-                Ok(range) => ranges.push(range),
-                Err(expected) => self.invalid(name, expected),
-            }
-        }
-        ranges
     }
 
     pub fn instance(&mut self) -> String {

@@ -50,7 +50,6 @@ fn everything_wrong_is_said_at_once_and_no_value_is_repeated() {
         ("PURSIGHT_KAFKA_SECURITY_PROTOCOL", "SASL_SSL"),
         ("PURSIGHT_LOG_FORMAT", "canary"),
         ("PURSIGHT_HTTP_LISTEN", "canary"),
-        ("PURSIGHT_EGRESS_ALLOW", "10.0.0.0/8, canary"),
         ("PURSIGHT_AWS_ENDPOINT_URL", "canary"),
         ("PURSIGHT_TOPIC_PREFIX", "canary canary"),
     ]);
@@ -61,7 +60,6 @@ fn everything_wrong_is_said_at_once_and_no_value_is_repeated() {
         "PURSIGHT_KAFKA_SASL_PASSWORD",
         "PURSIGHT_LOG_FORMAT: expected one of json, text",
         "PURSIGHT_HTTP_LISTEN",
-        "PURSIGHT_EGRESS_ALLOW",
         "PURSIGHT_AWS_ENDPOINT_URL",
         "PURSIGHT_TOPIC_PREFIX",
     ] {
