@@ -26,12 +26,14 @@ make_keys() {
         --out "$keys/signing.pem" >&2 || die "the signing key could not be made"
 }
 
-# .dev/env, for people and programs. It holds the database's password, so only its owner reads it.
+# .dev/env, for people and programs. It holds the database's password, so only its owner reads it. It remembers in
+# DEV_ENV_NAMES what it set: that is no wish of the user's, and must not win over the next .dev/env.
+# shellcheck disable=SC2016
 write_env() {
     {
-        printf '# Made by ./dev up. What is set in your environment already wins.\n'
-        # shellcheck disable=SC2016
-        printf 'case ":$PATH:" in *:%q:*) ;; *) export PATH=%q:"$PATH" ;; esac\n' "$STATE/bin" "$STATE/bin"
+        echo '# Made by ./dev up. What is set in your environment already wins.'
+        echo '[ -z "${DEV_ENV_NAMES:-}" ] || eval "unset $DEV_ENV_NAMES"'
+        echo 'DEV_ENV_NAMES='
         setting KAFKA_BOOTSTRAP "127.0.0.1:$PORT_KAFKA"
         setting DATABASE_URL "$(database_url)"
         setting TOPIC_PREFIX pursight
@@ -42,12 +44,16 @@ write_env() {
         setting TRUSTED_KEYS "$STATE/keys/trusted.json"
         setting SECRET_KEYS_FILE "$STATE/keys/secret.keys"
         setting EGRESS_ALLOW 127.0.0.0/8,::1/128
+        echo 'export DEV_ENV_NAMES'
+        printf 'case ":$PATH:" in *:%q:*) ;; *) export PATH=%q:"$PATH" ;; esac\n' "$STATE/bin" "$STATE/bin"
     } | private_file "$STATE/env"
 }
 
 # setting NAME VALUE
 # shellcheck disable=SC2016
-setting() { printf 'export PURSIGHT_%s="${PURSIGHT_%s:-%s}"\n' "$1" "$1" "$2"; }
+setting() {
+    printf '[ -n "${PURSIGHT_%s:-}" ] || { export PURSIGHT_%s=%q; DEV_ENV_NAMES="$DEV_ENV_NAMES PURSIGHT_%s"; }\n' "$1" "$1" "$2" "$1"
+}
 
 pursight_running() { running "$STATE/pursight.pid" 'pursight run'; }
 
