@@ -1,17 +1,8 @@
-//! Names of the engine's metrics, in one place. Labels come from closed lists only.
+//! The engine's metrics: who is counted when. Their names are in `pursight_service::metrics`, with all others.
 
 use std::time::Duration;
 
-/// Messages by worker and outcome.
-pub const MESSAGES: &str = "pursight_engine_messages_total";
-/// Time from taking a batch to its end, by worker.
-pub const BATCH_SECONDS: &str = "pursight_engine_batch_seconds";
-/// Transactions by worker and result (`committed`, `aborted`).
-pub const TRANSACTIONS: &str = "pursight_engine_transactions_total";
-/// Partitions owned, by worker.
-pub const PARTITIONS: &str = "pursight_engine_partitions";
-/// Retries of batches after transient failures, by worker.
-pub const RETRIES: &str = "pursight_engine_retries_total";
+pub use pursight_service::metrics::{BATCH_SECONDS, MESSAGES, PARTITIONS, RETRIES, TRANSACTIONS};
 
 pub(crate) fn message(worker: &'static str, outcome: &'static str) {
     metrics::counter!(MESSAGES, "worker" => worker, "outcome" => outcome).increment(1);

@@ -110,7 +110,7 @@ mod tests {
         database.ready();
         assert!(ask(address, "/readyz").await?.starts_with("HTTP/1.0 200"));
         ::metrics::counter!(metrics::MESSAGES, "worker" => "registry").increment(3);
-        assert!(ask(address, "/metrics").await?.contains("pursight_messages_total{worker=\"registry\"} 3"));
+        assert!(ask(address, "/metrics").await?.contains("pursight_engine_messages_total{worker=\"registry\"} 3"));
         stop.cancel();
         running.await??;
         Ok(())
