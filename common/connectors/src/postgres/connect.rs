@@ -14,6 +14,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{SslMode, SslNegotiation};
 use uuid::Uuid;
 
+use super::catalog::PRINTING;
 use super::errors::{Login, concerns_database, login_problem, statement_problem};
 use super::session::{Meter, PgSession, Route};
 use crate::Connectors;
@@ -310,9 +311,7 @@ async fn restrain(session: &PgSession) -> Result<(), Refused> {
     let timeout = session.statement_timeout.as_millis().max(1);
     let settings = format!(
         "SET default_transaction_read_only = on; SET statement_timeout = {timeout}; SET lock_timeout = 500; \
-         SET idle_in_transaction_session_timeout = 10000; SET search_path = pg_catalog; \
-         SET standard_conforming_strings = on; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; \
-         SET bytea_output = 'hex'; SET extra_float_digits = 1"
+         SET idle_in_transaction_session_timeout = 10000; {PRINTING}"
     );
     session.client.batch_execute(&settings).await.map_err(|error| statement_problem(&error, "restricting the session"))
 }

@@ -154,6 +154,48 @@ async fn a_huge_definition_is_cut_and_a_change_behind_the_cut_still_shows() {
 }
 
 #[tokio::test]
+async fn texts_of_a_megabyte_make_no_row_of_a_megabyte() {
+    let database = Database::create("").await;
+    let owner = database.owner().await;
+    let huge = "🦓".repeat(400_000);
+    let labels: Vec<_> = (0..4000).map(|n| format!("'{n}{}'", "é".repeat(28))).collect();
+    let values: Vec<_> = (0..300).map(|n| format!("'{n}{}'", "🦓".repeat(20))).collect();
+    let bounds: String =
+        (0..1200).map(|n| format!("CREATE TABLE p{n} PARTITION OF p FOR VALUES FROM ({n}) TO ({});", n + 1)).collect();
+    owner
+        .batch_execute(&format!(
+            "CREATE TABLE t (a text DEFAULT '{huge}' CONSTRAINT c CHECK (a <> '{huge}'),
+                g text GENERATED ALWAYS AS (a || '{huge}') STORED);
+             COMMENT ON TABLE t IS '{huge}'; COMMENT ON COLUMN t.a IS '{huge}';
+             CREATE VIEW v AS SELECT '{huge}'::text AS x;
+             CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$SELECT '{huge}'$$;
+             CREATE DOMAIN d AS text DEFAULT '{huge}' CHECK (VALUE <> '{huge}');
+             CREATE TYPE e AS ENUM ({labels});
+             CREATE TABLE l (k text) PARTITION BY LIST (k); CREATE TABLE l1 PARTITION OF l FOR VALUES IN ({values});
+             CREATE TABLE p (k int) PARTITION BY RANGE (k); {bounds}",
+            labels = labels.join(", "),
+            values = values.join(", "),
+        ))
+        .await
+        .unwrap();
+    let objects = everything(&database.session().await).await;
+    let of = |kind, name: &str| &objects[&(kind, format!("public.{name}"))];
+    let table = of(ObjectKind::Table, "t");
+    for path in ["columns/a/comment", "columns/a/default", "columns/g/generated", "comment", "constraints/c/definition"]
+    {
+        assert!(table.truncated.contains(&path.to_owned()), "{path} in {:?}", table.truncated);
+    }
+    let cut = [(ObjectKind::View, "v"), (ObjectKind::Routine, "f()"), (ObjectKind::Type, "d"), (ObjectKind::Type, "e")];
+    for (kind, name) in cut {
+        assert!(of(kind, name).truncated.contains(&"definition".to_owned()), "{name}");
+    }
+    assert_eq!(of(ObjectKind::Table, "l").truncated, ["partitions/bounds"]);
+    let partitions = of(ObjectKind::Table, "p").partitions.as_ref().unwrap();
+    assert_eq!((partitions.count, partitions.bounds.len()), (1200, 1000));
+    database.drop().await;
+}
+
+#[tokio::test]
 async fn bytes_that_are_no_text_are_read_all_the_same() {
     let database = Database::create("ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0").await;
     let owner = database.owner().await;

@@ -17,12 +17,15 @@ pub struct Session(pub Client);
 #[async_trait]
 impl Rows for Session {
     async fn query(&self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Problem> {
-        self.0.query(sql, params).await.map_err(|error| Problem {
+        let rows = self.0.query(sql, params).await.map_err(|error| Problem {
             code: "INTERNAL".into(),
             message: format!("{error:?}"),
             native_code: error.code().map(|code| code.code().to_owned()),
             ..Problem::default()
-        })
+        })?;
+        // A real session ends when a row is larger.
+        assert!(rows.iter().all(|row| row.raw_size_bytes() < 1024 * 1024 - 1024), "a row above 1 MiB");
+        Ok(rows)
     }
 }
 

@@ -107,7 +107,7 @@ fn collect(parts: &mut HashMap<u32, Parts>, row: &Row) -> Result<(), Problem> {
         "column" => of.columns.push((position, texts)),
         "constraint" => of.constraints.push(texts),
         "index" => of.indexes.push(texts),
-        "partitions" => of.partitions = Some(texts),
+        "partition" => of.partitions.push(texts),
         _ => of.dependencies.push(texts),
     }
     Ok(())

@@ -18,7 +18,7 @@ pub(super) struct Parts {
     pub(super) columns: Vec<(i32, Texts)>,
     pub(super) constraints: Vec<Texts>,
     pub(super) indexes: Vec<Texts>,
-    pub(super) partitions: Option<Texts>,
+    pub(super) partitions: Vec<Texts>,
     pub(super) dependencies: Vec<Texts>,
 }
 
@@ -108,21 +108,20 @@ fn index(cutter: &mut Cutter, mut texts: Texts) -> Index {
 }
 
 /// The engine prints `RANGE (key)`; strategy and key are told apart here.
-fn partitioning(cutter: &mut Cutter, mut texts: Texts, below: Option<Texts>) -> Option<Partitioning> {
+fn partitioning(cutter: &mut Cutter, mut texts: Texts, below: Vec<Texts>) -> Option<Partitioning> {
     let strategy = texts.optional()?;
     let printed = texts.required();
     let key = printed.strip_prefix(strategy.as_str()).unwrap_or(&printed).trim();
     let key = key.strip_prefix('(').and_then(|key| key.strip_suffix(')')).unwrap_or(key).to_owned();
     let key = cutter.text(key, EXPRESSION, || "partitions/key".into());
-    let mut partitioning = Partitioning { strategy, key, count: 0, bounds: Vec::new() };
-    if let Some(mut below) = below {
-        partitioning.count = below.required().parse().unwrap_or_default();
-        partitioning.bounds = below.rest();
-        partitioning.bounds =
-            partitioning.bounds.into_iter().map(|b| cutter.text(b, 1024, || "partitions/bounds".into())).collect();
-        if partitioning.count > 1000 {
-            cutter.mark("partitions/bounds");
-        }
+    let mut partitioning = Partitioning { strategy, key, count: 0, bounds: Vec::with_capacity(below.len()) };
+    for mut texts in below {
+        partitioning.count = texts.required().parse().unwrap_or_default();
+        partitioning.bounds.push(cutter.text(texts.required(), 1024, || "partitions/bounds".into()));
+    }
+    partitioning.bounds.sort();
+    if partitioning.count > 1000 {
+        cutter.mark("partitions/bounds");
     }
     Some(partitioning)
 }

@@ -8,6 +8,8 @@ use pursight_schemas::{Problem, ProblemCategory};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 
+use crate::postgres::PgSession;
+
 /// A session on a customer's database: one statement, all its rows. Nothing here opens a transaction, so every
 /// statement is a snapshot of its own.
 #[async_trait]
@@ -15,6 +17,13 @@ pub trait Rows: Send + Sync {
     /// Sends a constant statement. A problem carries the server's SQLSTATE in `native_code` when the server refused,
     /// and none when the session itself broke.
     async fn query(&self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Problem>;
+}
+
+#[async_trait]
+impl Rows for PgSession {
+    async fn query(&self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Problem> {
+        PgSession::query(self, sql, params).await.map_err(|refused| *refused)
+    }
 }
 
 /// A text in whatever bytes a database without a declared encoding holds.

@@ -3,11 +3,11 @@
 -- scan of all columns a page.
 SELECT 'column', p.oid, a.attnum::integer, ARRAY[
   a.attname::text, format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN 't' END,
-  CASE WHEN a.atthasdef THEN left(pg_get_expr(f.adbin, f.adrelid), 262144) END,
+  CASE WHEN a.atthasdef THEN left(pg_get_expr(f.adbin, f.adrelid), 131072) END,
   a.attidentity::text, a.attgenerated::text,
   CASE WHEN a.attcollation <> t.typcollation THEN
     CASE WHEN cn.nspname = 'pg_catalog' THEN '' ELSE cn.nspname || '.' END || l.collname END,
-  d.description, t.typcategory::text, COALESCE(b.typname, t.typname)::text, t.typtype::text]
+  left(d.description, 32768), t.typcategory::text, COALESCE(b.typname, t.typname)::text, t.typtype::text]
 FROM page p
 CROSS JOIN LATERAL (
   SELECT * FROM pg_attribute a WHERE a.attrelid = p.relid AND a.attnum > 0 AND NOT a.attisdropped OFFSET 0

@@ -1,7 +1,7 @@
 -- name, kind, attribute numbers, definition, referenced schema and table, then the referenced columns' names.
 -- With a parent: the engine's own copies of a foreign key for the partitions of the table that it references.
 SELECT 'constraint', k.conrelid, 0, ARRAY[
-  k.conname::text, k.contype::text, k.conkey::text, left(pg_get_constraintdef(k.oid, false), 262144), fn.nspname::text, f.relname::text]
+  k.conname::text, k.contype::text, k.conkey::text, left(pg_get_constraintdef(k.oid, false), 65536), fn.nspname::text, f.relname::text]
   || g.names
 FROM page p
 JOIN pg_constraint k ON k.conrelid = p.relid AND k.contype IN ('p', 'u', 'f', 'c', 'x') AND k.conparentid = 0

@@ -8,13 +8,13 @@ SELECT 'index', i.indrelid, 0, ARRAY[
       || ' ON ' || CASE WHEN i.relkind = 'p' THEN 'ONLY ' ELSE '' END
       || quote_ident(i.nspname) || '.' || quote_ident(i.tablename)
       || ' USING ' || quote_ident(m.amname) || ' (' || g.keys || ')'
-    ELSE left(pg_get_indexdef(i.indexrelid), 262144) END]
+    ELSE left(pg_get_indexdef(i.indexrelid), 65536) END]
   || g.names
 FROM page_index i
 JOIN pg_am m ON m.oid = i.relam
 JOIN (
   SELECT i.indexrelid,
-    array_agg(COALESCE(a.attname::text, pg_get_indexdef(i.indexrelid, u.n::integer, true)) ORDER BY u.n) AS names,
+    array_agg(COALESCE(a.attname::text, left(pg_get_indexdef(i.indexrelid, u.n::integer, true), 4096)) ORDER BY u.n) AS names,
     string_agg(quote_ident(a.attname) || CASE u.flags & 3 WHEN 1 THEN ' DESC NULLS LAST' WHEN 2 THEN ' NULLS FIRST'
       WHEN 3 THEN ' DESC' ELSE '' END, ', ' ORDER BY u.n) AS keys,
     bool_and(o.opcdefault AND u.coll IN (0, a.attcollation)

@@ -1,6 +1,11 @@
--- number at any depth, then at most 1000 bounds, sorted
-SELECT 'partitions', x.root, 0, ARRAY[count(*)::text] || (array_agg(x.bound ORDER BY x.bound COLLATE "C"))[1:1000]
+-- The partitions of a root at any depth: how many, and one bound; the first 1000, sorted.
+SELECT 'partition', x.root, 0, ARRAY[x.total::text, x.bound]
 FROM (
-  SELECT p.root, left(pg_get_expr(c.relpartbound, c.oid), 1024) AS bound FROM partition p JOIN pg_class c ON c.oid = p.oid
+  SELECT b.root, b.bound, count(*) OVER (PARTITION BY b.root) AS total,
+    row_number() OVER (PARTITION BY b.root ORDER BY b.bound COLLATE "C") AS n
+  FROM (
+    SELECT p.root, left(pg_get_expr(c.relpartbound, c.oid), 65536) AS bound
+    FROM partition p JOIN pg_class c ON c.oid = p.oid
+  ) b
 ) x
-GROUP BY x.root
+WHERE x.n <= 1000

@@ -1,5 +1,6 @@
 -- The relations of one page by oid ($1), what each needs, and all partitions below them.
--- Every statement of details is one snapshot: parts with a word, the object's oid and texts.
+-- Every statement of details is one snapshot: parts with a word, the object's oid, a position and texts. Texts are cut
+-- far beyond what is kept, so that no row comes near the 1 MiB that a session accepts.
 WITH RECURSIVE page AS MATERIALIZED (
   SELECT c.oid, c.oid AS relid, c.relkind, c.relname, c.relowner, n.nspname
   FROM unnest($1::oid[]) k(oid) JOIN pg_class c ON c.oid = k.oid JOIN pg_namespace n ON n.oid = c.relnamespace

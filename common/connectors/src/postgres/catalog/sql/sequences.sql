@@ -1,6 +1,6 @@
 -- Sequences of one page by oid ($1).
 SELECT 'object', c.oid, 0, ARRAY[
-  'SEQUENCE', n.nspname::text, c.relname::text, pg_get_userbyid(c.relowner)::text, d.description,
+  'SEQUENCE', n.nspname::text, c.relname::text, pg_get_userbyid(c.relowner)::text, left(d.description, 32768),
   'AS ' || format_type(s.seqtypid, NULL) || ' START WITH ' || s.seqstart || ' INCREMENT BY ' || s.seqincrement
     || ' MINVALUE ' || s.seqmin || ' MAXVALUE ' || s.seqmax || ' CACHE ' || s.seqcache
     || CASE WHEN s.seqcycle THEN ' CYCLE' ELSE ' NO CYCLE' END]
