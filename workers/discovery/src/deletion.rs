@@ -11,7 +11,6 @@ use uuid::Uuid;
 use crate::base::{Base, Known, State};
 use crate::diff::path::qualified;
 
-
 /// Missing at once from here on may be a mistake.
 const MANY: usize = 10;
 /// And if they are more than this share of what is known.
@@ -158,9 +157,9 @@ fn entailed(question: &Question<'_>, dropped: Vec<usize>) -> Vec<Drop> {
         .collect();
     let table_of = |object: &Known| {
         let dots = object.name.match_indices('.').filter(|_| object.kind == ObjectKind::Trigger);
-        let mut tables = dots.map(|(at, _)| &object.name[..at]).filter(|table| {
-            tables.contains(&(object.catalog.as_str(), object.schema.as_str(), *table))
-        });
+        let mut tables = dots
+            .map(|(at, _)| &object.name[..at])
+            .filter(|table| tables.contains(&(object.catalog.as_str(), object.schema.as_str(), *table)));
         tables.next().map(|table| qualified(&object.schema, table))
     };
     let one = |at: usize| {

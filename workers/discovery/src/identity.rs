@@ -78,9 +78,8 @@ pub fn matched(source: Uuid, known: &[Known], listings: Vec<Listing>, trust: Tru
     let by_name = |catalog: &str, listed: &Listed| {
         names.get(&(catalog, listed.kind, listed.schema.as_str(), listed.name.as_str())).copied()
     };
-    let by_number = |catalog: &str, listed: &Listed| {
-        numbers.get(&(catalog, listed.kind, listed.native_id.as_str())).copied()
-    };
+    let by_number =
+        |catalog: &str, listed: &Listed| numbers.get(&(catalog, listed.kind, listed.native_id.as_str())).copied();
     let same = |catalog: &str, listed: &Listed| {
         by_name(catalog, listed).filter(|at| known[*at].native_id.as_ref().is_none_or(|id| *id == listed.native_id))
     };
@@ -197,7 +196,11 @@ mod tests {
         vec![Listing { catalog: "db".into(), objects: objects.collect(), complete: true }]
     }
 
-    fn standings(known: &[Known], listed: &[(&str, &str)], trust: Trust) -> (Vec<(Standing, Option<usize>)>, Vec<usize>) {
+    fn standings(
+        known: &[Known],
+        listed: &[(&str, &str)],
+        trust: Trust,
+    ) -> (Vec<(Standing, Option<usize>)>, Vec<usize>) {
         let matching = matched(SOURCE, known, listing(listed), trust);
         (matching.entries.iter().map(|entry| (entry.standing, entry.known)).collect(), matching.missing)
     }

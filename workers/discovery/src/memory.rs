@@ -37,6 +37,7 @@ struct Inner {
     scope: ScopeFilter,
     /// Of the run under way.
     holding: Option<Held>,
+    unreadable: Vec<Uuid>,
 }
 
 impl Memory {
@@ -68,7 +69,8 @@ impl Memory {
             Plan::Nothing => events.extend(unchanged(work, &base, &whole).events),
             Plan::Read { trust } => {
                 whole.complete = found.listing.complete;
-                whole.schemas = found.schemas.iter().map(|name| (found.listing.catalog.clone(), name.clone())).collect();
+                whole.schemas =
+                    found.schemas.iter().map(|name| (found.listing.catalog.clone(), name.clone())).collect();
                 let matching = matched(source, &base.objects, vec![found.listing], trust);
                 let mut survey = Survey::new(source, work, base, matching, sight);
                 for page in found.pages {
@@ -110,21 +112,29 @@ impl Inner {
             Event::DiscoveryStarted(started) => {
                 self.scope = started.scope.clone();
                 self.holding = None;
+                self.unreadable.clear();
             }
             Event::SchemaObjectObserved(event) => self.observed(event),
             Event::ObjectUnreadable(event) => {
                 let entry = self.objects.entry(event.object.object_id);
                 let (known, _) = entry.or_insert_with(|| {
                     let object = event.object.clone();
-                    let new = Known { object_id: object.object_id, kind: object.kind, catalog: object.catalog, ..Known::default() };
+                    let new = Known {
+                        object_id: object.object_id,
+                        kind: object.kind,
+                        catalog: object.catalog,
+                        ..Known::default()
+                    };
                     (Known { schema: object.schema, name: object.name, native_id: object.native_id, ..new }, None)
                 });
                 known.unreadable = true;
+                self.unreadable.push(event.object.object_id);
             }
             Event::ObjectDropped(event) => {
                 if let Some((known, _)) = self.objects.get_mut(&event.object.object_id) {
                     known.state = State::Dropped;
                     known.listed = false;
+                    known.unreadable = false;
                 }
             }
             Event::DeletionHeld(event) => {
@@ -163,6 +173,7 @@ impl Inner {
             let inside = glob::in_scope(&self.scope, &known.schema, &known.name);
             known.state = if inside { State::Live } else { State::OutOfScope };
             known.listed = inside && !held;
+            known.unreadable &= self.unreadable.contains(&known.object_id);
         }
         self.last_complete = Some(LastComplete {
             run_id: event.run_id,

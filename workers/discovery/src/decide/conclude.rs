@@ -92,7 +92,9 @@ pub fn conclude(mut survey: Survey, whole: &Whole, verdict: Verdict, views: &[Sc
         events.push(DeletionHeld { run_id, objects, listed_before, listed_now, ..DeletionHeld::default() }.into());
     }
     let mut counts = survey.counts.by_name();
-    for (name, changed) in [("scope_changed", verdict.scope_changed), ("visibility_changed", verdict.visibility_changed)] {
+    for (name, changed) in
+        [("scope_changed", verdict.scope_changed), ("visibility_changed", verdict.visibility_changed)]
+    {
         if changed {
             counts.insert(name.into(), 1);
         }
@@ -180,7 +182,8 @@ fn root(survey: &Survey, whole: &Whole, verdict: &Verdict) -> String {
 
 fn dropped(survey: &Survey, drops: &[Drop], views: &[SchemaObjectObserved]) -> Vec<Event> {
     let objects = &survey.base.objects;
-    let gone: HashMap<Uuid, &Known> = drops.iter().map(|drop| (objects[drop.known].object_id, &objects[drop.known])).collect();
+    let gone: HashMap<Uuid, &Known> =
+        drops.iter().map(|drop| (objects[drop.known].object_id, &objects[drop.known])).collect();
     let needs: HashMap<Uuid, &SchemaObjectObserved> = views.iter().map(|view| (view.object.object_id, view)).collect();
     let run_id = survey.run_id;
     let mut events = Vec::new();

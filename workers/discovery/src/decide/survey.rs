@@ -16,7 +16,7 @@ use super::counts::Counts;
 use crate::base::{Base, Known, State};
 use crate::content::Content;
 use crate::diff::path::qualified;
-use crate::diff::{change, column_renames, diff, in_order};
+use crate::diff::{change, column_renames, diff};
 use crate::echo::{Renamed, Renames, may_be_echo, reported};
 use crate::hash::content_hash;
 use crate::identity::{Entry, Matching, Standing};
@@ -150,7 +150,8 @@ impl Survey {
 
     /// Ids of objects whose last contents are needed to compare these.
     pub fn former_ids(&self, fresh: &[Fresh]) -> Vec<Uuid> {
-        let known = |fresh: &&Fresh| self.known(fresh.entry).is_some_and(|known| known.content_hash.is_some());
+        let stored = |known: &Known| known.state != State::Dropped && known.content_hash.is_some();
+        let known = |fresh: &&Fresh| self.known(fresh.entry).is_some_and(stored);
         fresh.iter().filter(known).map(|fresh| self.matching.entries[fresh.entry].object_id).collect()
     }
 
@@ -211,8 +212,8 @@ impl Survey {
         self.hashes[entry] = Some(hash.clone());
         let same = self.matching.entries[entry].standing == Standing::Same;
         let settled = self.known(entry).is_some_and(|known| {
-            let complete = known.state == State::Live && !known.unreadable && known.native_id.is_some();
-            complete && known.content_hash.as_deref() == Some(hash.as_str())
+            let stored = known.state == State::Live && known.native_id.is_some();
+            stored && known.content_hash.as_deref() == Some(hash.as_str())
         });
         if same && settled && !self.full {
             self.counts.unchanged += 1;
@@ -292,6 +293,7 @@ impl Survey {
         self.events(fresh, None, version, news)
     }
 
+    /// That it is there: certain, unless the filter let less through last time.
     fn addition(&self, content: &Content) -> Change {
         let name = qualified(&content.schema, &content.name);
         let certainty = if self.widened { Certainty::Suspected } else { Certainty::Certain };
@@ -301,16 +303,12 @@ impl Survey {
     fn changed(&mut self, compared: Compared, may_wait: bool) -> Vec<Event> {
         let Compared { fresh, former, changes } = compared;
         let catalog = self.matching.entries[fresh.entry].catalog;
-        let mut news = reported(changes.clone(), &former, &fresh.content, &self.renames[catalog]);
+        let news = reported(changes.clone(), &former, &fresh.content, &self.renames[catalog]);
         if may_wait && may_be_echo(&news) && self.waiting.len() < MAX_WAITING {
             self.waiting.push(Compared { fresh, former, changes });
             return Vec::new();
         }
         let known = self.known(fresh.entry).cloned().unwrap_or_default();
-        if known.state == State::Dropped {
-            news.push(self.addition(&fresh.content));
-            in_order(&mut news);
-        }
         self.counts.news(&news);
         let version = if known.version.is_empty() { versions::FIRST } else { &known.version };
         let version = versions::raised(version, &news);
@@ -325,7 +323,8 @@ impl Survey {
         let mut events: Vec<Event> = vec![content.into_event(run_id, object_id, hash.clone(), version).into()];
         for changes in in_parts(news) {
             let (object, from_hash, to_hash) = (object.clone(), from.clone(), Some(hash.clone()));
-            events.push(SchemaChanged { run_id, object, from_hash, to_hash, changes, ..SchemaChanged::default() }.into());
+            events
+                .push(SchemaChanged { run_id, object, from_hash, to_hash, changes, ..SchemaChanged::default() }.into());
         }
         events
     }

@@ -191,11 +191,7 @@ fn a_dropped_table_takes_its_triggers_along_and_a_dropped_schema_everything() {
     let drops = asked.judge().dropped;
     let said: Vec<(usize, Vec<String>, bool)> =
         drops.into_iter().map(|drop| (drop.known, drop.entailed_by, drop.part_of_table)).collect();
-    let wanted = [
-        (3, vec!["r".to_owned()], false),
-        (0, vec![], false),
-        (1, vec!["s.\"a.b\"".to_owned()], true),
-    ];
+    let wanted = [(3, vec!["r".to_owned()], false), (0, vec![], false), (1, vec!["s.\"a.b\"".to_owned()], true)];
     assert_eq!(said, wanted);
     asked.missing = vec![1];
     assert_eq!(asked.judge().dropped[0].entailed_by, Vec::<String>::new(), "the table stays");

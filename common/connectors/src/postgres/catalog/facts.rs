@@ -11,6 +11,8 @@ const FACTS: &str = include_str!("sql/facts.sql");
 const DATABASES: &str = "SELECT datname::text FROM pg_database WHERE datallowconn AND NOT datistemplate \
     AND has_database_privilege(oid, 'CONNECT') ORDER BY datname";
 
+const SCHEMAS: &str = "SELECT nspname::text FROM pg_namespace ORDER BY nspname";
+
 /// What a server says about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ServerFacts {
@@ -54,4 +56,9 @@ pub async fn facts(rows: &dyn Rows) -> Result<ServerFacts, Problem> {
 /// The databases of the server that the role may open, for the option `databases = *`.
 pub async fn databases(rows: &dyn Rows) -> Result<Vec<String>, Problem> {
     rows.query(DATABASES, &[]).await?.iter().map(|row| Ok(text(row, 0)?.unwrap_or_default())).collect()
+}
+
+/// The schemas that exist, whether the role may use them or not.
+pub async fn schemas(rows: &dyn Rows) -> Result<Vec<String>, Problem> {
+    rows.query(SCHEMAS, &[]).await?.iter().map(|row| Ok(text(row, 0)?.unwrap_or_default())).collect()
 }

@@ -16,7 +16,7 @@ mod pages;
 mod rows;
 pub mod types;
 
-pub use facts::{ServerFacts, databases, facts, visibility};
+pub use facts::{ServerFacts, databases, facts, schemas, visibility};
 pub use fingerprint::fingerprint;
 pub use listing::listing;
 pub use pace::Pace;
