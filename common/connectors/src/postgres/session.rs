@@ -7,16 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use futures::TryStreamExt;
-use pursight_schemas::Problem;
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio::task::AbortHandle;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{CancelToken, Client, Row, Statement};
 
-use super::catalog::Rows;
 use super::errors::{statement_problem, wire_problem};
 use crate::problem::{Refused, code, refused};
 use crate::tls::{TlsFacts, TlsSetup};
@@ -205,13 +202,6 @@ impl PgSession {
                 Err(if limit == left { out_of_time() } else { hanging(limit) })
             }
         }
-    }
-}
-
-#[async_trait]
-impl Rows for PgSession {
-    async fn query(&self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Problem> {
-        Self::query(self, sql, params).await.map_err(|problem| *problem)
     }
 }
 
