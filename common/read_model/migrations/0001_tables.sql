@@ -225,6 +225,7 @@ CREATE TABLE schema_object (
     version       TEXT,
     column_count  INTEGER NOT NULL,
     in_scope      BOOLEAN NOT NULL,
+    listed        BOOLEAN NOT NULL,
     unreadable    JSONB,
     held_by_run   UUID,
     entailed_by   TEXT[] NOT NULL,
@@ -239,6 +240,10 @@ CREATE INDEX schema_object_by_name ON schema_object (tenant_id, source_id, schem
 CREATE INDEX schema_object_live ON schema_object (tenant_id, source_id, kind) WHERE state = 'LIVE' AND in_scope;
 CREATE INDEX schema_object_marked ON schema_object (tenant_id, source_id)
     WHERE held_by_run IS NOT NULL OR unreadable IS NOT NULL;
+
+-- Empty but between a complete listing's facts and its end: whose mark `listed` is to be moved.
+CREATE INDEX schema_object_unsettled ON schema_object (tenant_id, source_id)
+    WHERE state = 'LIVE' AND listed <> (in_scope AND held_by_run IS NULL);
 
 -- `position` is the place in the event: names that were cut to the limit may repeat.
 CREATE TABLE schema_column (

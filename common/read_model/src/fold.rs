@@ -156,10 +156,9 @@ impl Batch {
         schema_constraint::insert(connection, &self.constraints).await?;
         schema_index::insert(connection, &self.indexes).await?;
         schema_change::insert(connection, &self.schema_changes).await?;
-        match &self.rescope {
-            Some(rescope) => schema_object::rescope(connection, rescope).await,
-            None => Ok(()),
-        }
+        let Some(rescope) = &self.rescope else { return Ok(()) };
+        schema_object::rescope(connection, rescope).await?;
+        schema_object::settle(connection, &rescope.tenant_id, rescope.source_id).await
     }
 }
 

@@ -6,11 +6,14 @@
 pub mod chain;
 pub mod connect;
 pub mod decider;
+pub mod discovery;
 pub mod error;
 pub mod fold;
 pub mod migrate;
 pub mod model;
 pub mod position;
+pub mod reader;
+pub mod statistics;
 pub mod table;
 #[cfg(feature = "testing")]
 pub mod testing;

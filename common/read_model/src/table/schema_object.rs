@@ -50,6 +50,8 @@ pub struct SchemaObject {
     pub column_count: i32,
     /// In scope.
     pub in_scope: bool,
+    /// It was in the last complete listing.
+    pub listed: bool,
     /// Unreadable.
     pub unreadable: Option<Value>,
     /// Held by run.
@@ -77,24 +79,24 @@ pub async fn upsert(connection: &mut PgConnection, rows: &[SchemaObject]) -> Res
         "INSERT INTO schema_object (
             tenant_id, source_id, object_id, catalog, schema, name, kind, native_id, state, owner, comment,
             definition, partitions, depends_on, truncated, content_hash, version, column_count, in_scope,
-            unreadable, held_by_run, entailed_by, first_run_id, last_run_id, first_seen_at, observed_at,
+            listed, unreadable, held_by_run, entailed_by, first_run_id, last_run_id, first_seen_at, observed_at,
             dropped_at
         ) SELECT
             u.tenant_id, u.source_id, u.object_id, u.catalog, u.schema, u.name, u.kind, u.native_id, u.state,
             u.owner, u.comment, u.definition, u.partitions::JSONB, u.depends_on::JSONB, ARRAY(SELECT
             jsonb_array_elements_text(u.truncated::JSONB)), u.content_hash, u.version, u.column_count,
-            u.in_scope, u.unreadable::JSONB, u.held_by_run, ARRAY(SELECT
+            u.in_scope, u.listed, u.unreadable::JSONB, u.held_by_run, ARRAY(SELECT
             jsonb_array_elements_text(u.entailed_by::JSONB)), u.first_run_id, u.last_run_id, u.first_seen_at,
             u.observed_at, u.dropped_at
         FROM UNNEST(
             $1::TEXT[], $2::UUID[], $3::UUID[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TEXT[],
             $9::TEXT[], $10::TEXT[], $11::TEXT[], $12::TEXT[], $13::TEXT[], $14::TEXT[], $15::TEXT[],
-            $16::TEXT[], $17::TEXT[], $18::INT[], $19::BOOLEAN[], $20::TEXT[], $21::UUID[], $22::TEXT[],
-            $23::UUID[], $24::UUID[], $25::TIMESTAMPTZ[], $26::TIMESTAMPTZ[], $27::TIMESTAMPTZ[]
+            $16::TEXT[], $17::TEXT[], $18::INT[], $19::BOOLEAN[], $20::BOOLEAN[], $21::TEXT[], $22::UUID[],
+            $23::TEXT[], $24::UUID[], $25::UUID[], $26::TIMESTAMPTZ[], $27::TIMESTAMPTZ[], $28::TIMESTAMPTZ[]
         ) AS u (
             tenant_id, source_id, object_id, catalog, schema, name, kind, native_id, state, owner, comment,
             definition, partitions, depends_on, truncated, content_hash, version, column_count, in_scope,
-            unreadable, held_by_run, entailed_by, first_run_id, last_run_id, first_seen_at, observed_at,
+            listed, unreadable, held_by_run, entailed_by, first_run_id, last_run_id, first_seen_at, observed_at,
             dropped_at
         )
         ON CONFLICT (tenant_id, source_id, object_id) DO UPDATE SET
@@ -102,10 +104,11 @@ pub async fn upsert(connection: &mut PgConnection, rows: &[SchemaObject]) -> Res
             native_id = EXCLUDED.native_id, state = EXCLUDED.state, owner = EXCLUDED.owner, comment =
             EXCLUDED.comment, definition = EXCLUDED.definition, partitions = EXCLUDED.partitions, depends_on =
             EXCLUDED.depends_on, truncated = EXCLUDED.truncated, content_hash = EXCLUDED.content_hash, version =
-            EXCLUDED.version, column_count = EXCLUDED.column_count, in_scope = EXCLUDED.in_scope, unreadable =
-            EXCLUDED.unreadable, held_by_run = EXCLUDED.held_by_run, entailed_by = EXCLUDED.entailed_by,
-            first_run_id = EXCLUDED.first_run_id, last_run_id = EXCLUDED.last_run_id, first_seen_at =
-            EXCLUDED.first_seen_at, observed_at = EXCLUDED.observed_at, dropped_at = EXCLUDED.dropped_at",
+            EXCLUDED.version, column_count = EXCLUDED.column_count, in_scope = EXCLUDED.in_scope, listed =
+            EXCLUDED.listed, unreadable = EXCLUDED.unreadable, held_by_run = EXCLUDED.held_by_run, entailed_by =
+            EXCLUDED.entailed_by, first_run_id = EXCLUDED.first_run_id, last_run_id = EXCLUDED.last_run_id,
+            first_seen_at = EXCLUDED.first_seen_at, observed_at = EXCLUDED.observed_at, dropped_at =
+            EXCLUDED.dropped_at",
         text(rows, |row| &row.tenant_id) as _,
         copied(rows, |row| row.source_id) as _,
         copied(rows, |row| row.object_id) as _,
@@ -125,6 +128,7 @@ pub async fn upsert(connection: &mut PgConnection, rows: &[SchemaObject]) -> Res
         text_or_null(rows, |row| row.version.as_deref()) as _,
         copied(rows, |row| row.column_count) as _,
         copied(rows, |row| row.in_scope) as _,
+        copied(rows, |row| row.listed) as _,
         json_or_null(rows, |row| row.unreadable.as_ref()) as _,
         copied(rows, |row| row.held_by_run) as _,
         list(rows, |row| &row.entailed_by) as _,
@@ -152,8 +156,8 @@ pub async fn load(
         "SELECT
             t.tenant_id, t.source_id, t.object_id, t.catalog, t.schema, t.name, t.kind, t.native_id, t.state,
             t.owner, t.comment, t.definition, t.partitions, t.depends_on, t.truncated, t.content_hash,
-            t.version, t.column_count, t.in_scope, t.unreadable, t.held_by_run, t.entailed_by, t.first_run_id,
-            t.last_run_id, t.first_seen_at, t.observed_at, t.dropped_at
+            t.version, t.column_count, t.in_scope, t.listed, t.unreadable, t.held_by_run, t.entailed_by,
+            t.first_run_id, t.last_run_id, t.first_seen_at, t.observed_at, t.dropped_at
         FROM schema_object t
         JOIN UNNEST($1::TEXT[], $2::UUID[], $3::UUID[]) AS k (tenant_id, source_id, object_id)
             ON t.tenant_id = k.tenant_id AND t.source_id = k.source_id AND t.object_id = k.object_id",
@@ -179,8 +183,8 @@ pub async fn load_marked(
         "SELECT
             t.tenant_id, t.source_id, t.object_id, t.catalog, t.schema, t.name, t.kind, t.native_id, t.state,
             t.owner, t.comment, t.definition, t.partitions, t.depends_on, t.truncated, t.content_hash,
-            t.version, t.column_count, t.in_scope, t.unreadable, t.held_by_run, t.entailed_by, t.first_run_id,
-            t.last_run_id, t.first_seen_at, t.observed_at, t.dropped_at
+            t.version, t.column_count, t.in_scope, t.listed, t.unreadable, t.held_by_run, t.entailed_by,
+            t.first_run_id, t.last_run_id, t.first_seen_at, t.observed_at, t.dropped_at
         FROM schema_object t
         JOIN UNNEST($1::TEXT[], $2::UUID[]) AS k (tenant_id, source_id)
             ON t.tenant_id = k.tenant_id AND t.source_id = k.source_id
@@ -215,4 +219,19 @@ pub async fn rescope(connection: &mut PgConnection, to: &Rescope) -> Result<(), 
     .execute(connection)
     .await;
     done.map(drop).map_err(ReadModelError::during("marking what is in scope"))
+}
+
+/// Moves the mark of what the last complete listing contained: everything live that is in scope and not held.
+pub async fn settle(connection: &mut PgConnection, tenant_id: &str, source_id: Uuid) -> Result<(), ReadModelError> {
+    // The condition is that of the index schema_object_unsettled, so that an unchanged source costs nothing.
+    let done = sqlx::query!(
+        "UPDATE schema_object SET listed = NOT listed
+        WHERE tenant_id = $1 AND source_id = $2
+          AND state = 'LIVE' AND listed <> (in_scope AND held_by_run IS NULL)",
+        tenant_id,
+        source_id,
+    )
+    .execute(connection)
+    .await;
+    done.map(drop).map_err(ReadModelError::during("marking what was listed"))
 }

@@ -31,6 +31,11 @@ pub(super) fn fold(state: &mut State, event: &Event, record: &Record) -> Verdict
     Verdict::Folded
 }
 
+/// A record's name without its namespace.
+fn short(full_name: &str) -> &str {
+    full_name.rsplit('.').next().unwrap_or(full_name)
+}
+
 fn command_type(event: &Event) -> Option<&str> {
     match event {
         Event::CommandAccepted(event) => Some(&event.command_type),
@@ -66,7 +71,7 @@ fn first(meta: &EventMeta, command_id: Uuid, command_type: &str, partition: i32)
         problem: None,
         dead_letter: None,
         cancelled_by: None,
-        run_ids: if RUNS.contains(&command_type) { vec![command_id] } else { Vec::new() },
+        run_ids: if RUNS.contains(&short(command_type)) { vec![command_id] } else { Vec::new() },
         accepted_at: None,
         updated_at: time(meta.occurred_at),
         ended_at: None,
@@ -95,8 +100,9 @@ fn apply(row: &mut CommandRow, event: &Event) {
             row.version = event.version;
             row.result = Some(to_json(&event.result));
             row.preview = Some(json!(event.preview));
-            for run in event.result.iter().filter(|(name, _)| name.ends_with("run_id")) {
-                add_run(row, run.1);
+            // Of a creation: the run that follows it. Elsewhere a run id names the command's own run, or somebody else's.
+            if let Some(run) = event.result.get("run_id").filter(|_| short(&event.command_type) == "CreateDataSource") {
+                add_run(row, run);
             }
         }
         Event::CommandRejected(event) => {

@@ -184,6 +184,7 @@ fn row<'a>(
         version: None,
         column_count: 0,
         in_scope: true,
+        listed: false,
         unreadable: None,
         held_by_run: None,
         entailed_by: Vec::new(),
@@ -218,6 +219,7 @@ fn observe(state: &mut State, event: &SchemaObjectObserved, source: Uuid) {
     row.entailed_by.clear();
     row.last_run_id = event.run_id;
     row.observed_at = time(event.meta.occurred_at);
+    row.listed &= row.dropped_at.is_none();
     row.dropped_at = None;
     let key = (event.meta.tenant_id.clone(), source, event.object.object_id);
     let parts = parts::of(event, &key);
@@ -227,6 +229,7 @@ fn observe(state: &mut State, event: &SchemaObjectObserved, source: Uuid) {
 fn unreadable(state: &mut State, event: &ObjectUnreadable, source: Uuid) {
     let row = row(state, &event.meta, source, &event.object, event.run_id);
     "LIVE".clone_into(&mut row.state);
+    row.listed &= row.dropped_at.is_none();
     row.dropped_at = None;
     row.unreadable = Some(json(&event.problem));
     row.held_by_run = None;
@@ -236,6 +239,7 @@ fn unreadable(state: &mut State, event: &ObjectUnreadable, source: Uuid) {
 fn drop_object(state: &mut State, event: &ObjectDropped, source: Uuid) {
     let row = row(state, &event.meta, source, &event.object, event.run_id);
     "DROPPED".clone_into(&mut row.state);
+    row.listed = false;
     row.dropped_at = Some(time(event.meta.occurred_at));
     row.entailed_by.clone_from(&event.entailed_by);
     row.held_by_run = None;
