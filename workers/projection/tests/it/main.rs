@@ -4,4 +4,5 @@
 mod isolation;
 mod log;
 mod positions;
+mod reading;
 mod rows;
