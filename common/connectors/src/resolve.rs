@@ -4,9 +4,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use hickory_resolver::TokioResolver;
 use hickory_resolver::config::LookupIpStrategy;
 use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::{ResolverBuilder, TokioResolver};
 
 use crate::egress::{Denial, EgressPolicy, allowance_for};
 use crate::host::Host;
@@ -30,7 +31,10 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub(crate) fn new(policy: EgressPolicy) -> Result<Self, ResolverError> {
-        let mut builder = TokioResolver::builder_tokio().map_err(ResolverError)?;
+        Self::over(TokioResolver::builder_tokio().map_err(ResolverError)?, policy)
+    }
+
+    fn over(mut builder: ResolverBuilder<TokioRuntimeProvider>, policy: EgressPolicy) -> Result<Self, ResolverError> {
         let options = builder.options_mut();
         options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
         options.positive_max_ttl = Some(Duration::from_secs(60));
@@ -144,3 +148,7 @@ fn with_port(ip: IpAddr, port: u16) -> String {
     let range = allowance_for(ip);
     if range.contains(':') { format!("[{range}]:{port}") } else { format!("{range}:{port}") }
 }
+
+#[cfg(test)]
+#[path = "resolve_tests.rs"]
+mod tests;

@@ -84,13 +84,19 @@ impl Steps {
         self.records[step as usize].result = StepResult::Ok;
     }
 
+    /// A step fails for a reason that was found outside of it.
+    pub(crate) fn fail(&mut self, step: Step, mut problem: Refused) -> Refused {
+        problem.step = Some(NAMES[step as usize].to_owned());
+        self.records[step as usize].result = StepResult::Failed;
+        self.records[step as usize].problem = Some((*problem).clone());
+        problem
+    }
+
     /// The failure of `from` belongs to `to`: one round trip of the protocol answers for both.
-    pub(crate) fn shift_failure(&mut self, from: Step, to: Step, problem: &mut Refused) {
-        problem.step = Some(NAMES[to as usize].to_owned());
+    pub(crate) fn shift_failure(&mut self, from: Step, to: Step, problem: Refused) -> Refused {
         self.records[from as usize].result = StepResult::Ok;
         self.records[from as usize].problem = None;
-        self.records[to as usize].result = StepResult::Failed;
-        self.records[to as usize].problem = Some((**problem).clone());
+        self.fail(to, problem)
     }
 
     /// A step that succeeded, but with something that a person should know.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pursight_schemas::{DataSourceSpec, ReplicaTarget, SourceType};
+use pursight_schemas::{DataSourceSpec, HostPort, ReplicaTarget, SourceType};
 use pursight_secrets::Secret;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
@@ -16,10 +16,14 @@ use uuid::Uuid;
 
 use super::catalog::PRINTING;
 use super::errors::{Login, concerns_database, login_problem, statement_problem};
+use super::reach::{
+    crowded, in_clear, no_answer, no_host, no_primary, no_user, resting, silent, slow_secrets, slow_settings,
+    unreachable,
+};
 use super::session::{Meter, PgSession, Route};
 use crate::Connectors;
 use crate::breaker::BreakerState;
-use crate::problem::{Refused, code, io_word, refused, unsupported_type, with_native};
+use crate::problem::{Refused, code, refused, unsupported_type};
 use crate::resolve::DNS_TIMEOUT;
 use crate::secret::fetch;
 use crate::steps::{Step, Steps};
@@ -149,13 +153,12 @@ impl Connectors {
             if position > 0 {
                 steps.again_from(Step::Egress);
             }
-            let port = host.port.map_or(Some(DEFAULT_PORT), |port| u16::try_from(port).ok()).unwrap_or(DEFAULT_PORT);
-            match self.open_host(plan, &host.host, port, steps).await {
+            match self.open_host(plan, host, steps).await {
                 Ok(session) if target == ReplicaTarget::Any || target == ReplicaTarget::Unknown => return Ok(session),
-                Ok(session) => match (is_standby(&session).await?, target) {
+                Ok(session) => match (is_standby(&session, steps).await?, target) {
                     (true, ReplicaTarget::PreferStandby) | (false, ReplicaTarget::Primary) => return Ok(session),
                     (false, ReplicaTarget::PreferStandby) => second_best = second_best.or(Some(session)),
-                    _ => failure = Some(no_primary()),
+                    _ => failure = Some(steps.fail(Step::Database, no_primary())),
                 },
                 // Who is refused by one server of a set is refused by all; asking on would only look like an attack.
                 Err(problem) if !may_differ_elsewhere(&problem) => return Err(problem),
@@ -165,17 +168,15 @@ impl Connectors {
         match (second_best, failure) {
             (Some(session), _) => Ok(session),
             (None, Some(problem)) => Err(problem),
-            (None, None) => {
-                Err(refused(code::HOST_NOT_FOUND, "the source names no host", "give the source at least one host"))
-            }
+            (None, None) => Err(steps.fail(Step::Egress, no_host())),
         }
     }
 
-    async fn open_host(&self, plan: &Plan<'_>, host: &str, port: u16, steps: &mut Steps) -> Result<PgSession, Refused> {
+    async fn open_host(&self, plan: &Plan<'_>, place: &HostPort, steps: &mut Steps) -> Result<PgSession, Refused> {
+        let host = place.host.as_str();
         let slow_dns = |_| refused(code::HOST_NOT_FOUND, "resolving the host took too long", "try again");
-        let addresses = steps
-            .take(Step::Egress, DNS_TIMEOUT + Duration::from_millis(500), slow_dns, self.gate().addresses(host, port))
-            .await?;
+        let checked = async { self.gate().addresses(host, port_of(place)?).await };
+        let addresses = steps.take(Step::Egress, DNS_TIMEOUT + Duration::from_millis(500), slow_dns, checked).await?;
         let (stream, address, permit) = self.dial(plan, host, &addresses, steps).await?;
         let our_address = stream.local_addr().ok().map(|local| local.ip());
         let route = Arc::new(Route { address, host: host.to_owned(), tls: plan.tls.clone() });
@@ -206,11 +207,11 @@ impl Connectors {
                 steps.take(Step::ReadOnly, LOGIN_TIMEOUT, slow_settings, restrain(&session)).await?;
                 Ok(session)
             }
-            Err(mut problem) => {
-                if concerns_database(&problem) {
-                    steps.shift_failure(Step::Login, Step::Database, &mut problem);
-                }
+            Err(problem) => {
                 self.note(address, &problem);
+                if concerns_database(&problem) {
+                    return Err(steps.shift_failure(Step::Login, Step::Database, problem));
+                }
                 Err(problem)
             }
         }
@@ -238,7 +239,10 @@ impl Connectors {
                         failure = Some(resting(host, address, pause));
                         continue;
                     }
-                    let permit = self.addresses().permit(address).await;
+                    let Ok(permit) = tokio::time::timeout(each, self.addresses().permit(address)).await else {
+                        failure = Some(crowded(host, address));
+                        continue;
+                    };
                     match tokio::time::timeout(each, TcpStream::connect(address)).await {
                         Ok(Ok(stream)) if stream.peer_addr().is_ok_and(|peer| peer == address) => {
                             stream.set_nodelay(true).ok();
@@ -316,8 +320,9 @@ async fn restrain(session: &PgSession) -> Result<(), Refused> {
     session.client.batch_execute(&settings).await.map_err(|error| statement_problem(&error, "restricting the session"))
 }
 
-async fn is_standby(session: &PgSession) -> Result<bool, Refused> {
-    let rows = session.query("SELECT pg_catalog.pg_is_in_recovery()", &[]).await?;
+async fn is_standby(session: &PgSession, steps: &mut Steps) -> Result<bool, Refused> {
+    let asked = session.query("SELECT pg_catalog.pg_is_in_recovery()", &[]).await;
+    let rows = asked.map_err(|problem| steps.fail(Step::Database, problem))?;
     Ok(rows.first().is_some_and(|row| row.try_get(0).unwrap_or(false)))
 }
 
@@ -339,99 +344,19 @@ fn application_name(plan: &Plan<'_>) -> String {
     full.chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }).take(63).collect()
 }
 
+fn port_of(place: &HostPort) -> Result<u16, Refused> {
+    match place.port.map(u16::try_from) {
+        None => Ok(DEFAULT_PORT),
+        Some(Ok(port)) if port > 0 => Ok(port),
+        Some(_) => Err(refused(
+            code::HOST_NOT_FOUND,
+            format!("there is no port {}", place.port.unwrap_or_default()),
+            "give the host a port from 1 to 65535",
+        )),
+    }
+}
+
 fn connect_timeout(spec: &DataSourceSpec) -> Duration {
     let seconds = spec.options.get("connect_timeout_s").and_then(|text| text.parse::<u64>().ok());
     seconds.map_or(TCP_TIMEOUT, |seconds| Duration::from_secs(seconds.clamp(1, 30)))
-}
-
-fn no_user() -> Refused {
-    refused(
-        code::AUTHENTICATION_FAILED,
-        "the source names no user to log in as",
-        "give the source the name of a role with read rights",
-    )
-}
-
-fn no_primary() -> Refused {
-    with_native(
-        refused(
-            code::CONNECTION_REFUSED,
-            "the source wants a primary, and every host that answered is a standby",
-            "name the primary's host, or set replica.target to ANY or PREFER_STANDBY",
-        ),
-        "no_primary",
-    )
-}
-
-fn slow_secrets() -> Refused {
-    refused(
-        code::SECRET_STORE_UNAVAILABLE,
-        "the store of secrets did not answer in time",
-        "`pursight doctor` says which store is meant and whether it can be reached",
-    )
-}
-
-fn slow_settings(limit: Duration) -> Refused {
-    refused(
-        code::STATEMENT_TIMEOUT,
-        format!("the session could not be restricted within {} ms", limit.as_millis()),
-        "check the load of the server",
-    )
-}
-
-fn in_clear() -> Refused {
-    refused(
-        code::TLS_DOWNGRADE,
-        "the source's tls.mode is DISABLE: everything but the password travels in clear",
-        "turn TLS on at the server and set tls.mode to VERIFY_FULL or REQUIRE",
-    )
-}
-
-fn no_answer(host: &str, address: Option<SocketAddr>, limit: Duration) -> Refused {
-    let at = address.map_or_else(String::new, |address| format!(" ({address})"));
-    refused(
-        code::CONNECT_TIMEOUT,
-        format!("{host}{at} did not answer within {:.1} s", limit.as_secs_f64()),
-        "check host and port, and that every firewall in between lets this machine through to that port",
-    )
-}
-
-fn silent(host: &str, address: SocketAddr, limit: Duration, what: &str) -> Refused {
-    with_native(
-        refused(
-            code::CONNECT_TIMEOUT,
-            format!(
-                "{host} ({address}) accepted the connection, but did not answer {what} within {:.1} s",
-                limit.as_secs_f64()
-            ),
-            "check that a PostgreSQL server listens on this port and is not overloaded; a proxy without a server behind \
-             it behaves like this",
-        ),
-        "silent",
-    )
-}
-
-fn unreachable(host: &str, address: SocketAddr, error: &std::io::Error) -> Refused {
-    let word = io_word(error);
-    let problem = refused(
-        code::CONNECTION_REFUSED,
-        format!("{host} ({address}) cannot be connected to: {}", word.replace('_', " ")),
-        format!(
-            "check that the server runs and listens there (listen_addresses and port = {} in postgresql.conf), and that \
-             no firewall rejects connections from this machine",
-            address.port()
-        ),
-    );
-    with_native(problem, word)
-}
-
-fn resting(host: &str, address: SocketAddr, pause: Duration) -> Refused {
-    with_native(
-        refused(
-            code::CONNECTION_REFUSED,
-            format!("{host} ({address}) failed five times running and is left alone for {} s", pause.as_secs() + 1),
-            "a connection test of the source tries at once, and ends the pause when it succeeds",
-        ),
-        "breaker_open",
-    )
 }

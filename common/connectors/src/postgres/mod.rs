@@ -6,6 +6,7 @@ mod connect;
 mod errors;
 mod near;
 mod quote;
+mod reach;
 mod rights;
 mod session;
 mod test;

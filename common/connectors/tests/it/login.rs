@@ -1,6 +1,6 @@
 //! Who is let in, and what the answer says when not.
 
-use pursight_schemas::TlsMode;
+use pursight_schemas::{HostPort, Replica, ReplicaTarget, TlsMode};
 
 use crate::fakes;
 use crate::servers::{failure, reference, servers, source, test};
@@ -124,4 +124,60 @@ async fn an_error_text_of_the_server_goes_nowhere() {
     let report = test(&spec).await;
     assert!(!format!("{report:?}").contains("canary-in-error-text"));
     assert_eq!(report.failure().unwrap().code, "AUTHENTICATION_FAILED");
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_after_the_first_stage_is_given_up_in_time() {
+    let fake = fakes::silent().await;
+    let mut spec = source(fake.port(), "postgres");
+    spec.tls.mode = TlsMode::Disable;
+    let report = test(&spec).await;
+    let problem = failure(&report);
+    assert_eq!((problem.code.as_str(), problem.step.as_deref()), ("CONNECT_TIMEOUT", Some("login")));
+    assert!(problem.message.contains("did not answer the login"), "{}", problem.message);
+}
+
+#[tokio::test]
+async fn a_port_that_does_not_exist_is_no_default() {
+    let mut spec = source(1, "postgres");
+    for port in [0, -1, 65_536] {
+        spec.hosts[0].port = Some(port);
+        let report = test(&spec).await;
+        assert!(failure(&report).message.contains(&format!("no port {port}")), "{report:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_source_without_a_host_fails_at_the_first_step_that_needs_one() {
+    let mut spec = source(1, "postgres");
+    spec.hosts.clear();
+    let report = test(&spec).await;
+    assert_eq!(failure(&report).step.as_deref(), Some("egress"));
+}
+
+#[tokio::test]
+async fn the_wanted_role_of_a_server_decides_between_hosts() {
+    let servers = servers();
+    let mut spec = source(servers.good, "everywhere");
+    spec.database = None;
+    let good = spec.hosts[0].clone();
+    let standby = HostPort { port: Some(i32::from(servers.standby)), ..good.clone() };
+    for (target, hosts, is_standby) in [
+        (ReplicaTarget::Any, vec![standby.clone(), good.clone()], true),
+        (ReplicaTarget::Primary, vec![standby.clone(), good.clone()], false),
+        (ReplicaTarget::PreferStandby, vec![good.clone(), standby.clone()], true),
+        (ReplicaTarget::PreferStandby, vec![good.clone()], false),
+    ] {
+        spec.replica = Some(Replica { target, ..Replica::default() });
+        spec.hosts = hosts;
+        let report = test(&spec).await;
+        let server = report.server.clone().unwrap_or_else(|| panic!("{report:#?}"));
+        assert_eq!(server.read_only, Some(is_standby), "{target:?}");
+        assert!(report.failure().is_none(), "{report:#?}");
+    }
+    spec.replica = Some(Replica { target: ReplicaTarget::Primary, ..Replica::default() });
+    spec.hosts = vec![standby];
+    let report = test(&spec).await;
+    let problem = failure(&report);
+    assert_eq!((problem.native_code.as_deref(), problem.step.as_deref()), (Some("no_primary"), Some("database")));
 }

@@ -24,6 +24,7 @@ pub struct Servers {
     pub good: u16,
     pub expired: u16,
     pub plain: u16,
+    pub standby: u16,
     pub folder: String,
     /// Its standard input ends with this process, and the servers with it.
     _script: Child,
@@ -43,7 +44,7 @@ fn needed(name: &str) -> String {
 
 fn start() -> Servers {
     let bin = needed("PURSIGHT_TEST_PG_BIN");
-    let [good, expired, plain] = free_ports();
+    let [good, expired, plain, standby] = free_ports();
     let user = Command::new("id").arg("-u").output().expect("id runs").stdout;
     let mut command = if user == b"0\n" {
         let mut command = Command::new("runuser");
@@ -53,8 +54,8 @@ fn start() -> Servers {
         Command::new("bash")
     };
     let mut script = command
-        .args(["-c", include_str!("servers.sh"), "servers.sh", &bin])
-        .args([good, expired, plain].map(|port| port.to_string()))
+        .args(["-c", include_str!("servers.sh"), "servers.sh", &bin, PASSWORD])
+        .args([good, expired, plain, standby].map(|port| port.to_string()))
         .current_dir("/tmp")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -64,11 +65,11 @@ fn start() -> Servers {
     let output = script.stdout.as_mut().expect("it is piped");
     BufReader::new(output).read_line(&mut line).expect("the script speaks");
     let folder = line.trim().strip_prefix("READY ").expect("the servers start").to_owned();
-    Servers { good, expired, plain, folder, _script: script }
+    Servers { good, expired, plain, standby, folder, _script: script }
 }
 
-fn free_ports() -> [u16; 3] {
-    let listeners = [0; 3].map(|port| TcpListener::bind(("127.0.0.1", port)).expect("a port is free"));
+fn free_ports() -> [u16; 4] {
+    let listeners = [0; 4].map(|port| TcpListener::bind(("127.0.0.1", port)).expect("a port is free"));
     listeners.map(|listener| listener.local_addr().expect("it is bound").port())
 }
 

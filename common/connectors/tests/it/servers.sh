@@ -1,7 +1,7 @@
-# Three PostgreSQL servers for one test binary: with a good certificate, with an expired one, without TLS.
-# Arguments: bin folder, three ports. Says READY and its folder; ends with its standard input.
+# Four PostgreSQL servers for one test binary: with a good certificate, with an expired one, without TLS, and a standby.
+# Arguments: bin folder, a password, four ports. Says READY and its folder; ends with its standard input.
 set -eu
-bin=$1 good=$2 expired=$3 plain=$4
+bin=$1 password=$2 good=$3 expired=$4 plain=$5 standby=$6
 dir=$(mktemp -d /tmp/pursight-connectors-XXXXXX)
 trap 'kill -INT $(jobs -p) 2>/dev/null || true; wait; rm -rf "$dir"' EXIT
 cd "$dir"
@@ -38,12 +38,17 @@ shared_buffers = 16MB
 max_connections = 60
 ssl_ca_file = '$dir/ca.crt'
 SETTINGS
+# A standby takes no new roles: this one is there before it is copied.
+echo "CREATE ROLE everywhere LOGIN PASSWORD '$password'" | "$bin/postgres" --single -D good postgres >single.log 2>&1
+cp -a good standby
+touch standby/standby.signal
 cp -a good stale
 cp -a good plain
 "$bin/postgres" -D good -p "$good" -c ssl=on -c ssl_cert_file="$dir/server.crt" -c ssl_key_file="$dir/server.key" >good.log 2>&1 &
 "$bin/postgres" -D stale -p "$expired" -c ssl=on -c ssl_cert_file="$dir/stale.crt" -c ssl_key_file="$dir/stale.key" >stale.log 2>&1 &
 "$bin/postgres" -D plain -p "$plain" >plain.log 2>&1 &
-for port in "$good" "$expired" "$plain"; do
+"$bin/postgres" -D standby -p "$standby" -c ssl=on -c ssl_cert_file="$dir/server.crt" -c ssl_key_file="$dir/server.key" >standby.log 2>&1 &
+for port in "$good" "$expired" "$plain" "$standby"; do
     tries=0
     until "$bin/pg_isready" -q -h 127.0.0.1 -p "$port" -U postgres; do
         tries=$((tries + 1))
