@@ -14,6 +14,7 @@ mod report;
 mod rows;
 mod tail;
 mod uri;
+mod workers;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -37,7 +38,7 @@ async fn main() -> ExitCode {
 fn ended(report: &Report, json: bool) -> ExitCode {
     // Whoever reads us may have gone (`| head`); what was done is done.
     drop(report.write(json));
-    ExitCode::from(u8::from(report.failed))
+    ExitCode::from(report.exit_code())
 }
 
 fn failed(error: &CliError, json: bool) -> ExitCode {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pursight_attestation::{Claims, HEADER, Permission, SigningKey};
 use pursight_engine::TraceParent;
-use pursight_schemas::{Command, Micros, Topic, topics};
+use pursight_schemas::{Command, Micros, Topic};
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};

@@ -20,12 +20,14 @@ pub struct Report {
     pub text: String,
     /// Whether what it tells is a refusal or a failure (exit code 1).
     pub failed: bool,
+    /// Whether what it tells is that a server does not answer (exit code 3).
+    pub unreachable: bool,
 }
 
 impl Report {
     /// Something went well.
     pub fn new(document: Json, text: impl Into<String>) -> Self {
-        Self { document, text: text.into(), failed: false }
+        Self { document, text: text.into(), failed: false, unreachable: false }
     }
 
     /// The command has written everything already.
@@ -38,6 +40,11 @@ impl Report {
     pub fn failed_if(mut self, failed: bool) -> Self {
         self.failed = failed;
         self
+    }
+
+    /// The process's exit code.
+    pub const fn exit_code(&self) -> u8 {
+        if self.unreachable { 3 } else { self.failed as u8 }
     }
 
     /// Writes it to stdout, in the form that was asked for.

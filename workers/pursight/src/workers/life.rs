@@ -1,0 +1,188 @@
+//! A worker's life in this process: wait for the read model, start the loop, tell health how it is, end.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pursight_engine::kafka::{Admin, AdminError, Launch, follow_control, launch};
+use pursight_engine::{Failure, State, Status};
+use pursight_read_model::ReadModelError;
+use pursight_schemas::Topic;
+use pursight_schemas::topics::READERS;
+use pursight_service::clock::new_id;
+use pursight_service::health::Condition;
+use pursight_service::{Health, Lifecycle};
+use tokio::runtime::Handle;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::Which;
+use super::parts::{Parts, fatal};
+use crate::context::database_error;
+use crate::error::CliError;
+
+/// How often a dependency that is away is asked again, and health is told how a worker is.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long the broker may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// The first reason for which a worker ended, with its remedy.
+#[derive(Clone, Default)]
+pub struct Reason(Arc<Mutex<Option<CliError>>>);
+
+impl Reason {
+    fn give(&self, error: CliError) -> String {
+        let text = format!("{error}; {}", error.remedy());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        text
+    }
+
+    /// Takes it.
+    pub fn take(&self) -> Option<CliError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Starts the workers, and what they share, under `lifecycle`. The reason of an early end is left in what is returned.
+pub fn start(workers: &[Which], parts: &Arc<Parts>, lifecycle: &mut Lifecycle, health: &Health) -> Reason {
+    let reason = Reason::default();
+    let stop = lifecycle.stop_token();
+    for which in workers.iter().copied() {
+        let (parts, stop, reason) = (Arc::clone(parts), stop.clone(), reason.clone());
+        let condition = health.condition(which.name());
+        lifecycle.spawn(which.name(), async move {
+            live(which, &parts, &condition, stop).await.map_err(|error| reason.give(error))
+        });
+    }
+    if workers.iter().any(|which| which.is_runner()) {
+        let (parts, stop, reason) = (Arc::clone(parts), stop.clone(), reason.clone());
+        let condition = health.condition("control");
+        lifecycle.spawn("control", async move {
+            follow(&parts, &condition, stop).await.map_err(|error| reason.give(error))
+        });
+    }
+    reason
+}
+
+async fn live(which: Which, parts: &Parts, condition: &Condition, stop: CancellationToken) -> Result<(), CliError> {
+    if !database_ready(parts, condition, &stop).await? {
+        return Ok(());
+    }
+    let Some(handler) = prepared(which, parts, condition, &stop).await? else { return Ok(()) };
+    let reader = READERS.into_iter().find(|reader| reader.worker == which.name());
+    let Some(reader) = reader else { return Err(CliError::failed("worker without a group", "report this")) };
+    let status = Status::default();
+    let settings = pursight_engine::Settings {
+        worker: which.name(),
+        prefix: parts.kafka.prefix.clone(),
+        parallel: which.parallel(),
+        seal: Arc::clone(&parts.seal),
+    };
+    let started = launch(Launch {
+        options: parts.kafka.clone(),
+        reader,
+        writes: which.writes().to_vec(),
+        handler,
+        settings,
+        nonce: new_id().to_string(),
+        status: status.clone(),
+        runtime: Handle::current(),
+        stop,
+    });
+    let thread = started.map_err(|failure| fatal(&failure))?;
+    while !thread.is_finished() {
+        tell(condition, &status);
+        sleep(LOOK_EVERY).await;
+    }
+    match thread.join() {
+        Ok(ended) => ended.map_err(|failure: Failure| fatal(&failure)),
+        Err(_) => Err(CliError::failed(format!("the loop of {} panicked", which.name()), "see the log")),
+    }
+}
+
+fn tell(condition: &Condition, status: &Status) {
+    match status.get().0 {
+        State::Ready => condition.ready(),
+        State::Starting => condition.not_ready("starting"),
+        State::Waiting(reason) | State::Failed(reason) => condition.not_ready(reason),
+        State::Draining => condition.not_ready("draining"),
+    }
+}
+
+/// Waits for the read model; false when told to stop meanwhile.
+async fn database_ready(parts: &Parts, condition: &Condition, stop: &CancellationToken) -> Result<bool, CliError> {
+    let mut said = false;
+    loop {
+        match parts.model.check_migrations().await {
+            Ok(()) => return Ok(true),
+            Err(error) if error.is_transient() => {
+                condition.not_ready("the read model's database cannot be reached; trying again");
+                if !said {
+                    tracing::warn!(error = %away(&error), "waiting for the read model");
+                    said = true;
+                }
+            }
+            Err(error) => return Err(database_error(&error)),
+        }
+        if stopped(stop).await {
+            return Ok(false);
+        }
+    }
+}
+
+fn away(error: &ReadModelError) -> String {
+    crate::error::chain(error)
+}
+
+/// The worker's handler; `None` when told to stop meanwhile.
+async fn prepared(
+    which: Which,
+    parts: &Parts,
+    condition: &Condition,
+    stop: &CancellationToken,
+) -> Result<Option<Arc<dyn pursight_engine::Handler>>, CliError> {
+    if which != Which::Projection {
+        return parts.handler(which).await.map(Some);
+    }
+    // Only the broker knows which log it is.
+    let admin = Admin::new(&parts.kafka.client("check"), &parts.kafka.prefix, ANSWER_WITHIN)?;
+    loop {
+        match admin.cluster().await {
+            Ok(cluster) => return Ok(Some(parts.projection(cluster.id))),
+            Err(AdminError::Unreachable { .. }) => condition.not_ready("the broker cannot be reached; trying again"),
+            Err(error) => return Err(error.into()),
+        }
+        if stopped(stop).await {
+            return Ok(None);
+        }
+    }
+}
+
+/// Follows the cancellations, once they can be followed.
+async fn follow(parts: &Parts, condition: &Condition, stop: CancellationToken) -> Result<(), CliError> {
+    let admin = Admin::new(&parts.kafka.client("check"), &parts.kafka.prefix, ANSWER_WITHIN)?;
+    loop {
+        match admin.require(&[Topic::Control]).await {
+            Ok(()) => break,
+            Err(AdminError::Unreachable { .. }) => condition.not_ready("the broker cannot be reached; trying again"),
+            Err(error) => return Err(error.into()),
+        }
+        if stopped(&stop).await {
+            return Ok(());
+        }
+    }
+    condition.ready();
+    let (options, cancellations) = (parts.kafka.clone(), Arc::clone(&parts.cancellations));
+    let followed = tokio::task::spawn_blocking(move || follow_control(&options, &cancellations, &stop)).await;
+    match followed {
+        Ok(ended) => ended.map_err(|failure| fatal(&failure)),
+        Err(_) => Err(CliError::failed("following cancellations panicked", "see the log")),
+    }
+}
+
+/// Waits a moment; true when told to stop.
+async fn stopped(stop: &CancellationToken) -> bool {
+    tokio::select! {
+        () = stop.cancelled() => true,
+        () = sleep(LOOK_EVERY) => false,
+    }
+}
