@@ -111,7 +111,7 @@ impl Context {
 
     /// The tenant's rows.
     pub fn rows(&self) -> Result<Rows, CliError> {
-        Ok(Rows::new(self.read_model()?, self.tenant()?))
+        Rows::new(self.read_model()?, self.tenant()?)
     }
 
     /// Keys of the sealed store.

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use pursight_read_model::chain;
 use pursight_schemas::Topic;
-use pursight_schemas::hash::{Canonical, sha256_hex};
 use serde_json::{Value as Json, json};
 
 use crate::context::Context;
@@ -48,8 +48,7 @@ impl Chain {
     pub async fn check(&mut self, seen: &Seen) -> Result<(), CliError> {
         let value = seen.value.as_deref().unwrap_or_default();
         let Some(row) = self.rows.audit(seen.partition, seen.offset).await? else {
-            let folded = self.rows.folded(Topic::Audit, seen.partition).await?;
-            if folded.is_some_and(|next| seen.offset < next) {
+            if self.rows.has_folded(Topic::Audit, seen.partition, seen.offset).await? {
                 self.fault(seen, "the read model has no row");
             } else {
                 self.verdict.not_yet += 1;
@@ -64,7 +63,7 @@ impl Chain {
         if previous != expected {
             self.fault(seen, "the row does not follow the record before it");
         }
-        if link(&previous, value) != hash {
+        if chain::link(&previous, value) != hash {
             self.fault(seen, "the record is not the one that was folded");
         }
         self.last.insert(seen.partition, hash);
@@ -81,11 +80,6 @@ impl Chain {
     pub fn verdict(self) -> Verdict {
         self.verdict
     }
-}
-
-/// What the projection keeps of a record that follows one of hash `previous`: it has its own, independent code for it.
-fn link(previous: &str, value: &[u8]) -> String {
-    Canonical::new().text(previous).text(&sha256_hex(value)).sha256()
 }
 
 impl Verdict {

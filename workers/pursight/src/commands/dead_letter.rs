@@ -24,9 +24,12 @@ pub struct DeadLetter {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// The newest dead letters of the tenant
-    #[command(after_help = "Example:\n  pursight dead-letter list --limit 20 --json")]
+    /// The newest dead letters
+    #[command(after_help = "Examples:\n  pursight dead-letter list --limit 20 --json\n  pursight dead-letter list --all")]
     List {
+        /// Of every tenant, and those that belong to none; for operators
+        #[arg(long)]
+        all: bool,
         /// At most so many
         #[arg(long, default_value_t = 50, value_name = "N")]
         limit: i64,
@@ -60,13 +63,13 @@ fn place(text: &str) -> Result<(i32, i64), String> {
 /// Runs it.
 pub async fn run(word: DeadLetter, context: &Context) -> Result<Report, CliError> {
     match word.what {
-        What::List { limit } => list(context, limit).await,
+        What::List { all, limit } => list(context, all, limit).await,
         What::Show { place: (partition, offset), open } => show(context, partition, offset, open).await,
     }
 }
 
-async fn list(context: &Context, limit: i64) -> Result<Report, CliError> {
-    let letters = context.rows()?.dead_letters(limit).await?;
+async fn list(context: &Context, all: bool, limit: i64) -> Result<Report, CliError> {
+    let letters = context.rows()?.dead_letters(all, limit).await?;
     let rows = letters.iter().map(row).collect();
     let heads = ["place", "code", "original", "worker", "attempts", "size", "when"];
     Ok(Report::new(json!(letters), table(heads, rows)))

@@ -1,6 +1,7 @@
 //! `pursight source list`.
 
 use clap::Args;
+use pursight_read_model::reader::SourceFilter;
 use serde_json::{Value as Json, json};
 
 use super::spec::{ENVIRONMENTS, TYPES};
@@ -8,7 +9,6 @@ use super::stats;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::report::{Report, plain, table};
-use crate::rows::SourceFilter;
 
 /// List sources
 #[derive(Debug, Args)]
@@ -51,6 +51,7 @@ pub async fn run(list: List, context: &Context) -> Result<Report, CliError> {
         tag: list.tag,
         search: list.search,
         favorite_of: if list.favorites { Some(context.principal()?) } else { None },
+        after: None,
         limit: list.limit,
     };
     let sources = context.rows()?.sources(&filter).await?;

@@ -1,13 +1,13 @@
 //! `pursight source objects`: what is in a source.
 
 use clap::Args;
+use pursight_read_model::reader::ObjectFilter;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::context::Context;
 use crate::error::CliError;
 use crate::report::{Report, pairs, plain, table};
-use crate::rows::ObjectFilter;
 
 const KINDS: [&str; 8] =
     ["table", "view", "materialized_view", "foreign_table", "sequence", "routine", "trigger", "type"];
@@ -52,6 +52,7 @@ pub async fn run(word: Objects, context: &Context) -> Result<Report, CliError> {
         kind: word.kind.map(|kind| kind.to_uppercase()),
         search: word.search,
         dropped: word.dropped,
+        after: None,
         limit: word.limit,
     };
     let objects = context.rows()?.objects(source_id, &filter).await?;
