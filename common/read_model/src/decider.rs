@@ -132,7 +132,6 @@ struct Answer {
     live: Json<BTreeMap<String, i64>>,
 }
 
-
 fn split<T: Clone>(pairs: &[(String, T)]) -> (Vec<String>, Vec<T>) {
     pairs.iter().cloned().unzip()
 }

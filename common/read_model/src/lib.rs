@@ -13,6 +13,7 @@ pub mod migrate;
 pub mod model;
 pub mod position;
 pub mod reader;
+pub mod rebuild;
 pub mod statistics;
 pub mod table;
 #[cfg(feature = "testing")]

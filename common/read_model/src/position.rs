@@ -62,6 +62,25 @@ pub async fn take_over(
     taken.map_err(ReadModelError::during("taking over a position"))
 }
 
+/// The row of a partition, locked until the transaction ends. The first thing that a fold does: whoever wants to stop the
+/// fold locks the table, and must not have to wait for one that already holds other rows.
+pub async fn lock(
+    connection: &mut PgConnection,
+    topic: Topic,
+    partition: i32,
+) -> Result<Option<Position>, ReadModelError> {
+    let found = sqlx::query_as!(
+        Position,
+        "SELECT topic, partition, cluster_id, topic_id, next_offset, epoch, owner, chain_hash, newest_record_at
+        FROM projection_position WHERE topic = $1 AND partition = $2 FOR UPDATE",
+        topic.short(),
+        partition,
+    )
+    .fetch_optional(connection)
+    .await;
+    found.map_err(ReadModelError::during("locking a position"))
+}
+
 /// The row of a partition.
 pub async fn load(
     connection: &mut PgConnection,

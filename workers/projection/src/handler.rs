@@ -61,7 +61,7 @@ impl Projection {
         let Some(first) = part.first() else { return Ok(Vec::new()) };
         let (topic, partition) = (first.record.topic, first.record.partition);
         let mut transaction = self.model.begin_fold().await.map_err(failure)?;
-        let found = position::load(&mut transaction, topic, partition).await.map_err(failure)?;
+        let found = position::lock(&mut transaction, topic, partition).await.map_err(failure)?;
         let Some(before) = found.filter(|found| found.epoch == held.epoch && found.next_offset == held.next_offset)
         else {
             return Err(Failure::Lost);

@@ -1,1 +1,206 @@
-//! Rebuild.
+//! Blue and green: fold the whole log into a second schema while the live one goes on serving, stop the live fold for a
+//! moment, fold to exactly its positions, compare every row, and put the new schema in the place of the old one. The same
+//! fold as the handler's, so equal hashes prove that the read model is a picture of the log and nothing else.
+
+use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt, stream};
+use pursight_engine::{Claim, Failure, Handler, Record};
+use pursight_read_model::position::Position;
+use pursight_read_model::rebuild::{Beside, Difference, TableHash};
+use pursight_read_model::{ReadModel, ReadModelError};
+use pursight_schemas::Topic;
+
+use crate::handler::{LogIdentity, Projection};
+
+/// Records of one transaction.
+const BATCH: usize = 2_000;
+/// Partitions that are folded side by side.
+const SIDE_BY_SIDE: usize = 4;
+/// The live fold is stopped when no more records than this are missing, or after so many rounds.
+const NEAR: i64 = 2_000;
+const ROUNDS: usize = 20;
+
+/// Where the log is read from.
+#[async_trait]
+pub trait LogReader: Send + Sync {
+    /// For every partition of every topic in [`Topic::PROJECTED`]: the offset after its last committed record.
+    ///
+    /// # Errors
+    /// The broker cannot be asked.
+    async fn ends(&self) -> Result<Vec<(Topic, i32, i64)>, Failure>;
+
+    /// Committed records of a partition from offset `from` on and before `until`, in order, at most `limit`; none when
+    /// there is no more before `until`. Where the log begins later than `from`, from its beginning on.
+    ///
+    /// # Errors
+    /// The broker cannot be asked.
+    async fn read(
+        &self,
+        topic: Topic,
+        partition: i32,
+        from: i64,
+        until: i64,
+        limit: usize,
+    ) -> Result<Vec<Record>, Failure>;
+}
+
+/// What a rebuild is to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Compare only; the live schema stays, the rebuilt one goes.
+    pub check_only: bool,
+    /// Differing rows that are named at most.
+    pub named: usize,
+}
+
+/// How it went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Records folded.
+    pub records: u64,
+    /// Every compared table of the rebuilt schema.
+    pub tables: Vec<TableHash>,
+    /// The rebuilt schema is the live one now.
+    pub swapped: bool,
+    /// There was nothing to compare with: the live schema was empty.
+    pub was_empty: bool,
+}
+
+/// Why there is no new read model.
+#[derive(Debug, thiserror::Error)]
+pub enum RebuildError {
+    /// Another one is under way.
+    #[error("another rebuild of this read model is under way")]
+    Busy,
+    /// The live read model is not what the log says. It was left as it is.
+    #[error("the read model is not what the log says: {}", listed(.0))]
+    Differs(Vec<Difference>),
+    /// A record could not be read or folded.
+    #[error("the log cannot be folded")]
+    Fold(#[from] Failure),
+    /// The database refused.
+    #[error("the read model cannot be rebuilt")]
+    Model(#[from] ReadModelError),
+}
+
+fn listed(differences: &[Difference]) -> String {
+    let one = |difference: &Difference| match difference.missing_in {
+        Some(side) => format!("{} {} is missing in {side}", difference.table, difference.key),
+        None => format!("{} {} differs in {}", difference.table, difference.key, difference.columns.join(", ")),
+    };
+    differences.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// Rebuilds. `progress` is told how many records have been folded.
+///
+/// # Errors
+/// [`RebuildError::Differs`] with the first differing rows, or what stood in the way; the live schema is left untouched.
+pub async fn run(
+    log: &dyn LogReader,
+    live: &ReadModel,
+    options: Options,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Report, RebuildError> {
+    let beside = Beside::make(live).await?.ok_or(RebuildError::Busy)?;
+    let fold = Fold { log, projection: Projection::new(beside.model.clone(), LogIdentity::default()), progress };
+    let mut records = 0;
+    for _ in 0..ROUNDS {
+        let missing = fold.missing(&targets(log, live.positions().await?).await?, &beside).await?;
+        if missing.iter().map(|part| part.until - part.from).sum::<i64>() <= NEAR {
+            break;
+        }
+        records = fold.all(missing, records).await?;
+    }
+    let mut stopped = beside.stop_live().await?;
+    let was_empty = stopped.is_empty();
+    let exact = targets(log, stopped.positions.clone()).await?;
+    records = fold.all(fold.missing(&exact, &beside).await?, records).await?;
+    let (tables, differences) = stopped.compare(options.named).await?;
+    if !was_empty && !differences.is_empty() {
+        stopped.let_go().await?;
+        beside.clean_up(false).await?;
+        return Err(RebuildError::Differs(differences));
+    }
+    let swapped = !options.check_only;
+    if swapped {
+        stopped.swap().await?;
+    } else {
+        stopped.let_go().await?;
+    }
+    beside.clean_up(!swapped).await?;
+    Ok(Report { records, tables, swapped, was_empty })
+}
+
+/// Where the fold is to end: where the live one stands, or, if there is none, at the end of the log.
+async fn targets(log: &dyn LogReader, positions: Vec<Position>) -> Result<Vec<(Topic, i32, i64)>, RebuildError> {
+    let mut targets = Vec::new();
+    for position in positions {
+        let topic = Topic::ALL.into_iter().find(|topic| topic.short() == position.topic);
+        let topic = topic.ok_or_else(|| ReadModelError::Content(format!("a position of topic {}", position.topic)))?;
+        targets.push((topic, position.partition, position.next_offset));
+    }
+    if targets.iter().all(|target| target.2 == 0) {
+        return Ok(log.ends().await?);
+    }
+    Ok(targets)
+}
+
+/// A stretch of one partition.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    topic: Topic,
+    partition: i32,
+    from: i64,
+    until: i64,
+}
+
+struct Fold<'a> {
+    log: &'a dyn LogReader,
+    projection: Projection,
+    progress: &'a (dyn Fn(u64) + Sync),
+}
+
+impl Fold<'_> {
+    /// What has not been folded of the way to the targets. Partitions that hold nothing are in it too: they get a row.
+    async fn missing(&self, targets: &[(Topic, i32, i64)], beside: &Beside) -> Result<Vec<Part>, RebuildError> {
+        let folded = beside.model.positions().await?;
+        let from = |topic: Topic, partition: i32| {
+            let found = folded.iter().find(|found| found.topic == topic.short() && found.partition == partition);
+            found.map_or(0, |found| found.next_offset)
+        };
+        let part = |(topic, partition, until): &(Topic, i32, i64)| Part {
+            topic: *topic,
+            partition: *partition,
+            from: from(*topic, *partition),
+            until: *until,
+        };
+        Ok(targets.iter().map(part).collect())
+    }
+
+    /// Folds all parts, some side by side. Returns how many records have been folded by now.
+    async fn all(&self, parts: Vec<Part>, before: u64) -> Result<u64, RebuildError> {
+        let counts = stream::iter(parts).map(|part| self.one(part)).buffer_unordered(SIDE_BY_SIDE);
+        let mut counts = std::pin::pin!(counts);
+        let mut records = before;
+        while let Some(count) = counts.try_next().await? {
+            records += count;
+            (self.progress)(records);
+        }
+        Ok(records)
+    }
+
+    async fn one(&self, part: Part) -> Result<u64, RebuildError> {
+        let Part { topic, partition, until, .. } = part;
+        let claim = Claim::detached(topic, partition);
+        let mut next = self.projection.take_over(&claim).await?.unwrap_or_default();
+        let mut count = 0;
+        while next < until {
+            let batch = self.log.read(topic, partition, next, until, BATCH).await?;
+            let Some(last) = batch.last() else { break };
+            next = last.offset + 1;
+            self.projection.handle(&batch, &claim).await?;
+            count += batch.len() as u64;
+        }
+        Ok(count)
+    }
+}
