@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use pursight_engine::{Claim, Failure, Handler, Line, Record};
@@ -10,10 +11,14 @@ use pursight_read_model::fold::Wanted;
 use pursight_read_model::position::{self, Position};
 use pursight_read_model::{ReadModel, ReadModelError};
 use pursight_schemas::{Event, Topic};
+use tokio::sync::Semaphore;
 
 use crate::decode::Message;
 use crate::fold::{self, Verdict};
 use crate::state::State;
+
+/// Longer than a statement, a lock and a commit may take together, by the limits of our sessions.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Which log the offsets belong to. A position of another log says nothing about this one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +34,7 @@ pub struct Projection {
     model: ReadModel,
     identity: LogIdentity,
     held: Mutex<HashMap<(Topic, i32), Held>>,
+    turns: Semaphore,
 }
 
 /// What we know of a partition that is ours.
@@ -41,7 +47,11 @@ struct Held {
 impl Projection {
     /// A projection into `model` from the log of `identity`.
     pub fn new(model: ReadModel, identity: LogIdentity) -> Self {
-        Self { model, identity, held: Mutex::default() }
+        let connections = usize::try_from(model.pool().options().get_max_connections()).unwrap_or(1);
+        // All partitions may have work at once: they wait here, in order, and not for a connection, which would time out.
+        // One connection is left to whoever asks how far we are.
+        let turns = Semaphore::new(connections.saturating_sub(1).max(1));
+        Self { model, identity, held: Mutex::default(), turns }
     }
 
     fn held(&self, topic: Topic, partition: i32) -> Option<Held> {
@@ -56,8 +66,15 @@ impl Projection {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&(topic, partition));
     }
 
-    /// Folds the messages of one transaction. Returns their verdicts.
+    /// Folds the messages of one transaction, within a time after which the server must be gone: its own limits are
+    /// shorter. Returns their verdicts.
     async fn fold_part(&self, part: &[Message<'_>], held: Held) -> Result<Vec<Verdict>, Failure> {
+        let _turn = self.turns.acquire().await.map_err(|_| Failure::Lost)?;
+        let folding = tokio::time::timeout(PATIENCE, Box::pin(self.fold_in_turn(part, held)));
+        folding.await.unwrap_or_else(|elapsed| Err(Failure::transient("the read model has gone silent", elapsed)))
+    }
+
+    async fn fold_in_turn(&self, part: &[Message<'_>], held: Held) -> Result<Vec<Verdict>, Failure> {
         let Some(first) = part.first() else { return Ok(Vec::new()) };
         let (topic, partition) = (first.record.topic, first.record.partition);
         let mut transaction = self.model.begin_fold().await.map_err(failure)?;

@@ -10,6 +10,8 @@ mod run;
 mod schema;
 mod source;
 mod statistics;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use chrono::{DateTime, Utc};
