@@ -6,6 +6,7 @@ mod commands;
 mod context;
 mod error;
 mod follow;
+mod last_known;
 mod line;
 mod outcome;
 mod ports;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressStyle};
+use pursight_schemas::Micros;
 use serde_json::Value as Json;
 
 /// Width of tables that go to a file or a pipe.
@@ -87,14 +88,26 @@ pub fn pairs(lines: &[(&str, String)]) -> String {
     shown.map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
 }
 
-/// A value of a row as people read it.
+/// A value of a row as people read it: what is not stated is left out.
 pub fn plain(value: &Json) -> String {
     match value {
         Json::Null => String::new(),
+        Json::String(text) if text == "UNKNOWN" => String::new(),
         Json::String(text) => text.clone(),
         Json::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
-        Json::Bool(_) | Json::Number(_) | Json::Object(_) => value.to_string(),
+        Json::Object(fields) => {
+            let stated = fields.iter().map(|(name, value)| (name, plain(value))).filter(|(_, text)| !text.is_empty());
+            stated.map(|(name, text)| format!("{name} {text}")).collect::<Vec<_>>().join(", ")
+        }
+        Json::Bool(_) | Json::Number(_) => value.to_string(),
     }
+}
+
+/// A time of a row as people read it: UTC, to the second. Times inside documents are microseconds.
+pub fn when(value: &Json) -> String {
+    let micros = value.as_i64().map(Micros).or_else(|| Micros::parse(value.as_str()?));
+    let time = micros.and_then(Micros::to_utc);
+    time.map_or_else(|| plain(value), |time| time.format("%Y-%m-%d %H:%M:%SZ").to_string())
 }
 
 /// A size as people read it.
@@ -157,6 +170,8 @@ impl Drop for Progress {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -167,6 +182,15 @@ mod tests {
         assert_eq!(micros(999), "999 µs");
         assert_eq!(micros(12_345), "12.3 ms");
         assert_eq!(micros(3_050_000), "3.05 s");
+    }
+
+    #[test]
+    fn values_are_printed_without_what_is_not_stated() {
+        let value = json!({"mode": "REQUIRE", "ca": null, "target": "UNKNOWN", "tags": ["a", "b"], "size": 2});
+        assert_eq!(plain(&value), "mode REQUIRE, tags a, b, size 2");
+        assert_eq!(when(&json!("2026-01-31T12:00:00.5+01:00")), "2026-01-31 11:00:00Z");
+        assert_eq!(when(&json!(1_000_000)), "1970-01-01 00:00:01Z");
+        assert_eq!(when(&Json::Null), "");
     }
 
     #[test]

@@ -26,7 +26,8 @@ impl Rows {
     /// # Errors
     /// A text that can name no tenant.
     pub fn new(model: ReadModel, tenant: &str) -> Result<Self, CliError> {
-        let tenant = model.tenant(tenant).map_err(|error| CliError::usage(error.to_string(), "correct PURSIGHT_TENANT"))?;
+        let tenant =
+            model.tenant(tenant).map_err(|error| CliError::usage(error.to_string(), "correct PURSIGHT_TENANT"))?;
         Ok(Self { model, tenant })
     }
 

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::follow;
 use crate::outcome::Ended;
-use crate::report::{Progress, Report, plain, table};
+use crate::report::{Progress, Report, plain, table, when};
 
 /// What became of commands.
 #[derive(Debug, Args)]
@@ -118,7 +118,7 @@ fn row(command: &Json) -> [String; 7] {
         None => plain(&command["violations"][0]["code"]),
     };
     [
-        field("updated_at"),
+        when(&command["updated_at"]),
         field("command_type").rsplit('.').next().unwrap_or_default().to_owned(),
         field("state").to_lowercase(),
         code,

@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::context::Context;
 use crate::error::CliError;
-use crate::report::{Report, pairs, plain, table};
+use crate::report::{Report, pairs, plain, table, when};
 use crate::tail::{Position, Seen, Tail, Wanted};
 
 /// Records that could not be handled.
@@ -25,7 +25,9 @@ pub struct DeadLetter {
 #[derive(Debug, Subcommand)]
 enum What {
     /// The newest dead letters
-    #[command(after_help = "Examples:\n  pursight dead-letter list --limit 20 --json\n  pursight dead-letter list --all")]
+    #[command(
+        after_help = "Examples:\n  pursight dead-letter list --limit 20 --json\n  pursight dead-letter list --all"
+    )]
     List {
         /// Of every tenant, and those that belong to none; for operators
         #[arg(long)]
@@ -84,7 +86,7 @@ fn row(letter: &Json) -> [String; 7] {
         field("worker"),
         field("attempts"),
         field("size_bytes"),
-        field("recorded_at"),
+        when(&letter["recorded_at"]),
     ]
 }
 

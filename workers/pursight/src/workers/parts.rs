@@ -27,6 +27,7 @@ use super::Which;
 use crate::commands::explain_key;
 use crate::context::{Context, database_error, setting_error};
 use crate::error::{CliError, chain};
+use crate::last_known::ReadMemory;
 use crate::ports::{Learning, LetterSeal, ReadBarrier};
 
 /// Live sources of a tenant at most.
@@ -170,7 +171,14 @@ impl Parts {
                 let vault = Sealed { store: self.sealed.clone(), resolver };
                 Ok(self.runner(pursight_connection::Worker::new(Arc::new(server), Arc::new(vault))))
             }
-            _ => Err(CliError::failed(format!("{} is not built in yet", which.name()), "use a newer pursight")),
+            Which::Discovery => {
+                let inspector = pursight_discovery::inspect::Postgres(self.connectors(self.resolver()?).await?);
+                let last_known = Arc::new(ReadMemory(self.model.clone()));
+                Ok(self.runner(pursight_discovery::Discovery::new(Arc::new(inspector), last_known)))
+            }
+            Which::Statistics | Which::Projection => {
+                Err(CliError::failed(format!("{} is not built in yet", which.name()), "use a newer pursight"))
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::context::Context;
 use crate::error::CliError;
-use crate::report::{Report, plain, table};
+use crate::report::{Report, plain, table, when};
 
 /// What changed in a source, newest first
 #[derive(Debug, Args)]
@@ -38,7 +38,7 @@ fn row(change: &Json) -> [String; 8] {
     let field = |name: &str| plain(&change[name]);
     let low = |name: &str| field(name).to_lowercase();
     [
-        field("changed_at"),
+        when(&change["changed_at"]),
         format!("{}.{}", field("schema"), field("name")),
         low("kind").replace('_', " "),
         low("severity"),

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use crate::context::Context;
 use crate::error::CliError;
-use crate::report::{Report, plain, table};
+use crate::report::{Report, plain, table, when};
 
 /// Who changed what about a source's registration, newest first
 #[derive(Debug, Args)]
@@ -24,7 +24,8 @@ pub struct History {
 pub async fn run(history: History, context: &Context) -> Result<Report, CliError> {
     let source_id = context.source_id(&history.source).await?;
     let changes = context.rows()?.history(source_id, history.limit).await?;
-    let rows = changes.iter().map(row).collect();
+    // What was not stated at the creation is no news.
+    let rows = changes.iter().map(row).filter(|row| !(row[4].is_empty() && row[5].is_empty())).collect();
     let heads = ["when", "version", "what", "field", "before", "after", "who", "why"];
     Ok(Report::new(json!(changes), table(heads, rows)))
 }
@@ -37,7 +38,7 @@ fn row(change: &Json) -> [String; 8] {
         None => field("principal"),
     };
     [
-        field("changed_at"),
+        when(&change["changed_at"]),
         field("version"),
         event.rsplit('.').next().unwrap_or_default().trim_start_matches("DataSource").to_lowercase(),
         field("field"),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::context::Context;
 use crate::error::CliError;
-use crate::report::{Report, pairs, plain, table};
+use crate::report::{Report, pairs, plain, table, when};
 
 const KINDS: [&str; 8] =
     ["table", "view", "materialized_view", "foreign_table", "sequence", "routine", "trigger", "type"];
@@ -101,8 +101,8 @@ fn text(object: &Json) -> String {
         ("comment", plain(&object["comment"])),
         ("version", plain(&object["version"])),
         ("state", plain(&object["state"]).to_lowercase()),
-        ("first seen", plain(&object["first_seen_at"])),
-        ("observed", plain(&object["observed_at"])),
+        ("first seen", when(&object["first_seen_at"])),
+        ("observed", when(&object["observed_at"])),
     ]);
     let columns: Vec<[String; 5]> = list("columns").iter().map(column).collect();
     if !columns.is_empty() {

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::stats;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::report::{Report, micros, pairs, plain};
+use crate::report::{Report, micros, pairs, plain, when};
 use crate::uri;
 
 /// Everything that is known about a source, in short
@@ -57,16 +57,16 @@ pub fn text(row: &Json) -> String {
     let hosts: Vec<String> = row["hosts"].as_array().map(Vec::as_slice).unwrap_or_default().iter().map(host).collect();
     let test = match (row["last_test_result"].as_str(), row["last_test_code"].as_str()) {
         (None, _) => "never".to_owned(),
-        (Some(result), None) => format!("{result} at {}, {}", field("last_test_at"), latency(row)),
+        (Some(result), None) => format!("{result} at {}, {}", when(&row["last_test_at"]), latency(row)),
         (Some(result), Some(code)) => {
-            format!("{result} at {} in step {}: {code}", field("last_test_at"), field("last_test_failed_step"))
+            format!("{result} at {} in step {}: {code}", when(&row["last_test_at"]), field("last_test_failed_step"))
         }
     };
     let discovery = match row["last_discovery_state"].as_str() {
         None => "never".to_owned(),
         Some(state) => {
             let whole = if row["last_discovery_complete"] == json!(true) { ", complete" } else { "" };
-            format!("{} at {}{whole}", state.to_lowercase(), field("last_discovery_at"))
+            format!("{} at {}{whole}", state.to_lowercase(), when(&row["last_discovery_at"]))
         }
     };
     let held = match row["deletions_held"].as_i64() {
@@ -101,7 +101,7 @@ pub fn text(row: &Json) -> String {
         ("rows, about", field("row_estimate")),
         ("created", by(row, "created")),
         ("updated", by(row, "updated")),
-        ("deleted", field("deleted_at")),
+        ("deleted", when(&row["deleted_at"])),
     ])
 }
 
@@ -117,6 +117,6 @@ fn latency(row: &Json) -> String {
 }
 
 fn by(row: &Json, what: &str) -> String {
-    let (at, who) = (plain(&row[format!("{what}_at")]), plain(&row[format!("{what}_by")]));
+    let (at, who) = (when(&row[format!("{what}_at")]), plain(&row[format!("{what}_by")]));
     if who.is_empty() { at } else { format!("{at} by {who}") }
 }

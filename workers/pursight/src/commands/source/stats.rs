@@ -10,7 +10,7 @@ use super::change::wait;
 use crate::ask::{Answer, AskFlags, ask};
 use crate::context::Context;
 use crate::error::CliError;
-use crate::report::{Report, bytes, micros, pairs, plain, table};
+use crate::report::{Report, bytes, micros, pairs, plain, table, when};
 
 /// How long measuring may take, by its own deadline.
 const ENDED_WITHIN: Duration = Duration::from_secs(900);
@@ -79,7 +79,7 @@ fn text(row: &Json) -> String {
         _ => String::new(),
     };
     pairs(&[
-        ("measured", plain(&row["collected_at"])),
+        ("measured", when(&row["collected_at"])),
         ("size", with_quality(size(&row["size_bytes"]), "size_bytes")),
         ("objects", with_quality(plain(&row["object_count"]), "object_count")),
         ("rows", with_quality(plain(&row["row_estimate"]), "row_estimate")),

@@ -17,7 +17,7 @@ use crate::ask::{Answer, AskFlags, ask};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::outcome::{Ended, problem_text};
-use crate::report::{Report, micros, note, pairs, plain, table};
+use crate::report::{Report, micros, note, pairs, plain, table, when};
 
 /// How long a test may take, queueing included.
 pub const ENDED_WITHIN: Duration = Duration::from_secs(60);
@@ -122,7 +122,7 @@ fn text(row: &Json) -> String {
         ("result", plain(&row["result"])),
         ("server", format!("{} {}", plain(&server["product"]), plain(&server["version"])).trim().to_owned()),
         ("tls", format!("{} {}", plain(&server["tls_version"]), plain(&server["cipher"])).trim().to_owned()),
-        ("certificate until", plain(&server["certificate_not_after"])),
+        ("certificate until", when(&server["certificate_not_after"])),
         ("latency", number("latency_us")),
         ("took", number("duration_us")),
     ]));
