@@ -47,13 +47,15 @@ pub struct Refused {
 ///
 /// # Errors
 /// What the dead letter says.
-pub fn admit(record: &Record, keys: &TrustedKeys) -> Result<Admitted, Refused> {
-    let refused = |code, command: Option<&Command>| Refused {
-        code,
-        payload_sha256: hash::sha256_hex(&record.value),
-        command_id: command.map(|command| command.meta().command_id),
-        command_type: codec::full_name(&record.value).ok(),
-        actor: None,
+pub fn admit(record: &Record, keys: &TrustedKeys) -> Result<Admitted, Box<Refused>> {
+    let refused = |code, command: Option<&Command>| {
+        Box::new(Refused {
+            code,
+            payload_sha256: hash::sha256_hex(&record.value),
+            command_id: command.map(|command| command.meta().command_id),
+            command_type: codec::full_name(&record.value).ok(),
+            actor: None,
+        })
     };
     let command = Command::decode(&record.value).map_err(|_| refused(code::UNDECODABLE, None))?;
     if !meta::is_repeatable(command.meta()) {
@@ -63,8 +65,9 @@ pub fn admit(record: &Record, keys: &TrustedKeys) -> Result<Admitted, Refused> {
     let verified = verified.and_then(|verified| verified.check(command.meta()).map(|()| verified));
     let verified = verified.map_err(|error| refused(error.code(), Some(&command)))?;
     if !is_rightly_routed(record, &command) {
-        let actor = Some(command.meta().actor.clone());
-        return Err(Refused { actor, ..refused(code::MISROUTED, Some(&command)) });
+        let mut refused = refused(code::MISROUTED, Some(&command));
+        refused.actor = Some(command.meta().actor.clone());
+        return Err(refused);
     }
     Ok(Admitted { command, verified })
 }

@@ -128,7 +128,7 @@ impl Registry {
     /// Decides records that need one look-up, and commits.
     async fn together(
         &self,
-        records: &[(&Record, Result<Admitted, Refused>)],
+        records: &[(&Record, Result<Admitted, Box<Refused>>)],
         claim: &Claim,
         owned: &mut Owned,
     ) -> Result<Vec<Line>, Failure> {
@@ -196,7 +196,7 @@ impl Handler for Registry {
         let done = batch.iter().take_while(|record| record.offset < owned.next).count();
         lines.extend(batch[..done].iter().map(|_| Line { outcome: "DONE_BEFORE", ..Line::default() }));
         let admitted = batch[done..].iter().map(|record| (record, admit::admit(record, &self.ports.keys)));
-        let admitted: Vec<(&Record, Result<Admitted, Refused>)> = admitted.collect();
+        let admitted: Vec<(&Record, Result<Admitted, Box<Refused>>)> = admitted.collect();
         let mut rest = admitted.as_slice();
         while !rest.is_empty() {
             let commands = rest.iter().map(|(_, admitted)| admitted.as_ref().ok().map(|one| &one.command));

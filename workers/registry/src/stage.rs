@@ -68,7 +68,7 @@ impl<'s> Stage<'s> {
     pub fn record(
         &mut self,
         record: &Record,
-        admitted: &Result<Admitted, Refused>,
+        admitted: &Result<Admitted, Box<Refused>>,
         overlay: &Overlay,
         base: &HashMap<String, Layer>,
         deciding: &mut Option<i64>,

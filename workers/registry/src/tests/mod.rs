@@ -3,8 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod model;
+mod rig;
+mod rules;
 mod sequences;
 mod table;
+mod trust;
 mod worker;
 
 use pursight_schemas::{Command, Micros, SourceType, Violation, json};
