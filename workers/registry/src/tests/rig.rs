@@ -1,5 +1,6 @@
 //! The worker in the engine's loop over the in-memory log, with real signatures and a read model that can be held back.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -31,9 +32,18 @@ pub struct Folded {
     pub held: bool,
     pub back: i64,
     pub blind: bool,
+    /// It goes on only when somebody waits for it.
+    pub lazy: bool,
+    /// Which of the next questions fail.
+    pub failures: VecDeque<bool>,
 }
 
 impl Projection {
+    /// Changes how it behaves before it folds anything.
+    pub fn set(&self, act: impl FnOnce(&mut Folded)) {
+        act(&mut self.state.lock().unwrap());
+    }
+
     pub fn with<T>(&self, act: impl FnOnce(&mut Folded) -> T) -> T {
         let mut state = self.state.lock().unwrap();
         if !state.held {
@@ -57,6 +67,9 @@ impl Projection {
 #[async_trait]
 impl Ledger for Projection {
     async fn look_up(&self, query: &Query) -> Result<Snapshot, Failure> {
+        if self.state.lock().unwrap().failures.pop_front() == Some(true) {
+            return Err(Failure::transient("asking the read model", std::io::Error::other("as the test wants")));
+        }
         Ok(self.with(|state| {
             let mut snapshot = state.model.answer(query);
             snapshot.source_next -= state.back;
@@ -71,6 +84,7 @@ impl Ledger for Projection {
 #[async_trait]
 impl Barrier for Projection {
     async fn passed(&self, marks: &[Mark]) -> Result<(), Failure> {
+        self.set(|state| state.held &= !state.lazy);
         loop {
             let passed = self.with(|state| {
                 marks.iter().all(|mark| match mark.topic {
@@ -122,7 +136,20 @@ fn key(folder: &std::path::Path, name: &str, trusted: &str, tenants: &[&str]) ->
 }
 
 impl Rig {
+    /// A worker that owns the tenant's partition.
     pub fn start(overlay: usize) -> Self {
+        let rig = Self::prepared(overlay);
+        rig.assign();
+        rig
+    }
+
+    /// Gives the tenant's partition to the worker.
+    pub fn assign(&self) {
+        self.memory.assign(&[(Topic::Command, partition_of(TENANT.as_bytes(), 12))]);
+    }
+
+    /// A worker that owns nothing yet.
+    pub fn prepared(overlay: usize) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let signing = key(folder.path(), "key.pem", "trusted.json", &[TENANT, "other"]);
@@ -146,7 +173,7 @@ impl Rig {
         let stopping = stop.clone();
         let thread = Some(std::thread::spawn(move || worker.run(&stopping)));
         let (next, permissions) = (500, Permission::ALL.to_vec());
-        let rig = Self {
+        Self {
             memory,
             projection,
             status,
@@ -158,9 +185,7 @@ impl Rig {
             next,
             _runtime: runtime,
             folder,
-        };
-        rig.memory.assign(&[(Topic::Command, partition_of(TENANT.as_bytes(), 12))]);
-        rig
+        }
     }
 
     pub fn attestation(&self, key: &SigningKey, tenant: &str, command: Uuid, value: &[u8]) -> String {

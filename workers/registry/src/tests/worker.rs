@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pursight_engine::State;
-use pursight_schemas::{AuditDecision, Event, Micros, Topic};
+use pursight_schemas::{AuditDecision, DataSourceCreated, Event, EventMeta, Micros, Topic};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -223,5 +223,51 @@ fn times_come_from_the_record() {
     let at: Vec<Micros> = rig.events(Topic::Outcome).iter().map(|event| event.meta().occurred_at).collect();
     let sequences: Vec<i64> = rig.events(Topic::Outcome).iter().map(|event| event.meta().sequence).collect();
     assert_eq!((at, sequences), (vec![NOW, NOW], vec![0, 1]));
+    rig.end();
+}
+
+#[test]
+fn nothing_is_decided_before_the_read_model_has_passed_the_markers() {
+    let mut rig = Rig::prepared(1_000);
+    let meta = EventMeta { tenant_id: TENANT.into(), source_id: Some(id(1)), sequence: 1, ..EventMeta::default() };
+    let created = DataSourceCreated { meta, name_key: "orders".into(), ..DataSourceCreated::default() };
+    // An earlier owner's event that the read model has not folded yet.
+    rig.memory.append(Topic::Source, TENANT, Event::from(created).encode().unwrap(), Vec::new(), NOW);
+    rig.projection.set(|state| (state.held, state.lazy) = (true, true));
+    rig.assign();
+    rig.send("CreateDataSource", create("orders"));
+    rig.settled(1);
+    assert_eq!(rig.outcomes(), ["CommandRejected NAME_TAKEN"]);
+    rig.end();
+}
+
+#[test]
+fn half_a_batch_is_not_decided_twice() {
+    let mut rig = Rig::prepared(1_000);
+    rig.send("CreateDataSource", create("orders"));
+    // Chooses by filter: it has a question of its own, and that fails the first time.
+    rig.send("BulkUpdateDataSources", json!({"filter": {}, "patch": {"owner": "ada"}}));
+    rig.projection.with(|state| state.failures = [false, true].into());
+    rig.assign();
+    rig.settled(2);
+    rig.send("CreateDataSource", create("third"));
+    rig.settled(3);
+    assert!(rig.audits().iter().all(|audit| audit.decision == AuditDecision::Accepted));
+    assert_eq!(rig.events(Topic::Source).len(), 3);
+    rig.end();
+}
+
+#[test]
+fn a_partition_that_moves_takes_its_state_along() {
+    let mut rig = Rig::start(1_000);
+    rig.send("CreateDataSource", create("orders"));
+    rig.settled(1);
+    rig.memory.revoke(&[(Topic::Command, pursight_schemas::topics::partition_of(TENANT.as_bytes(), 12))]);
+    rig.assign();
+    rig.send("CreateDataSource", create("orders"));
+    rig.settled(2);
+    assert_eq!(rig.outcomes(), ["CommandSucceeded", "CommandRejected NAME_TAKEN"]);
+    let owner = |at: usize| rig.memory.records(Topic::Outcome)[at].header("pursight-owner").map(str::to_owned);
+    assert_eq!((owner(0) == owner(1), owner(1) == owner(3), owner(2) == owner(3)), (true, false, true));
     rig.end();
 }
