@@ -171,6 +171,27 @@ impl ReadModel {
         Ok(!missing)
     }
 
+    /// Moves positions forward over offsets that hold nothing any more. Only for a schema that nobody folds into.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn skip_to(&self, ends: &[(Topic, i32, i64)]) -> Result<(), ReadModelError> {
+        let during = ReadModelError::during;
+        let mut transaction = self.begin().await?;
+        sqlx::query!(
+            "UPDATE projection_position p SET next_offset = e.next_offset
+            FROM UNNEST($1::TEXT[], $2::INT[], $3::BIGINT[]) AS e (topic, partition, next_offset)
+            WHERE p.topic = e.topic AND p.partition = e.partition AND p.next_offset < e.next_offset",
+            ends.iter().map(|end| end.0.short()).collect::<Vec<_>>() as _,
+            ends.iter().map(|end| end.1).collect::<Vec<_>>() as _,
+            ends.iter().map(|end| end.2).collect::<Vec<_>>() as _,
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(during("moving positions to the end"))?;
+        transaction.commit().await.map_err(during("moving positions to the end"))
+    }
+
     /// Every position.
     ///
     /// # Errors

@@ -115,6 +115,10 @@ pub async fn run(
     let was_empty = stopped.is_empty();
     let exact = targets(log, stopped.positions.clone()).await?;
     records = fold.all(fold.missing(&exact, &beside).await?, records).await?;
+    if was_empty {
+        // No live position will take the place of these: what has expired lies behind us, too.
+        beside.model.skip_to(&exact).await?;
+    }
     let (tables, differences) = stopped.compare(options.named).await?;
     if !was_empty && !differences.is_empty() {
         stopped.let_go().await?;

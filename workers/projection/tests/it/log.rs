@@ -43,7 +43,8 @@ impl Log {
     /// Appends a record.
     pub fn put_raw(&mut self, topic: Topic, out: Outgoing, timestamp: Micros) {
         let records = self.records.entry(topic).or_default();
-        let offset = records.last().map_or(0, |last: &Record| last.offset + 1 + i64::from(records.len() % 3 == 0));
+        let offset =
+            records.last().map_or(0, |last: &Record| last.offset + 1 + i64::from(records.len().is_multiple_of(3)));
         records.push(Record {
             topic,
             partition: 0,
