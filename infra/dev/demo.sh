@@ -57,7 +57,7 @@ change() {
     printf '\n# as the owner of %s: %s\n' "$name" "$(grep -v '^expect ' <<<"$said")"
     show source discover "$name"
     await "all of $kinds among the changes of $name" found_kinds "$name" "$kinds"
-    show source changes "$name"
+    show source changes "$name" --limit 6
     await "the tables of $name in the read model" same_tables "$name"
 }
 
