@@ -193,7 +193,10 @@ fn dropped(survey: &Survey, drops: &[Drop], views: &[SchemaObjectObserved]) -> V
         for needed in needs.get(&known.object_id).map_or(&[][..], |view| &view.depends_on) {
             let relation = |known: &&&Known| known.kind != ObjectKind::Routine;
             if let Some(needed) = gone.get(&needed.object_id).filter(relation) {
-                entailed_by.push(qualified(&needed.schema, &needed.name));
+                let by = qualified(&needed.schema, &needed.name);
+                if !entailed_by.contains(&by) {
+                    entailed_by.push(by);
+                }
             }
         }
         // a table's drop says that its triggers are gone
