@@ -1,8 +1,12 @@
 //! What was known before the run: the port to the read model and its plain data.
-//! Owns the port's shape and a fake for tests; must not know how the read model is stored.
+//! Owns the port's shape and how the read model's rows become it; must not know how they are stored. `memory` is the
+//! same without a server.
+
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use pursight_engine::Failure;
+use pursight_read_model::{ReadModel, ReadModelError};
 use pursight_schemas::{ObjectKind, ObjectRef, SchemaObjectObserved};
 use uuid::Uuid;
 
@@ -74,15 +78,6 @@ pub struct LastComplete {
     pub fingerprint: Option<String>,
 }
 
-/// Objects that are missing and not yet dropped.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Held {
-    /// The run that held them.
-    pub run_id: Uuid,
-    /// Which.
-    pub objects: Vec<Uuid>,
-}
-
 /// Everything that was known of a source before a run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Base {
@@ -90,8 +85,9 @@ pub struct Base {
     pub objects: Vec<Known>,
     /// The last run that listed everything.
     pub last_complete: Option<LastComplete>,
-    /// A hold that nobody confirmed and no listing ended.
-    pub held: Option<Held>,
+    /// Objects that are missing and not yet dropped, each with the run that held it: nobody confirmed it, and no
+    /// complete listing saw them again.
+    pub held: BTreeMap<Uuid, Uuid>,
 }
 
 /// Where the last known state is read back.
@@ -108,4 +104,58 @@ pub trait LastKnown: Send + Sync + 'static {
     /// # Errors
     /// When the read model cannot be asked.
     async fn contents(&self, tenant: &str, source: Uuid, ids: &[Uuid]) -> Result<Vec<SchemaObjectObserved>, Failure>;
+}
+
+#[async_trait]
+impl LastKnown for ReadModel {
+    async fn base(&self, tenant: &str, source: Uuid) -> Result<Base, Failure> {
+        let found = self.discovery_base(tenant, source).await.map_err(failure)?;
+        let mut base = Base { objects: Vec::with_capacity(found.objects.len()), ..Base::default() };
+        for known in found.objects {
+            let object = known.object;
+            if let Some(run) = known.held_by_run {
+                base.held.insert(object.object_id, run);
+            }
+            base.objects.push(Known {
+                object_id: object.object_id,
+                kind: object.kind,
+                catalog: object.catalog,
+                schema: object.schema,
+                name: object.name,
+                native_id: object.native_id,
+                content_hash: known.content_hash,
+                version: known.version.unwrap_or_default(),
+                state: match (known.live, known.in_scope) {
+                    (false, _) => State::Dropped,
+                    (true, true) => State::Live,
+                    (true, false) => State::OutOfScope,
+                },
+                listed: known.listed,
+                unreadable: known.unreadable,
+            });
+        }
+        base.last_complete = found.last_complete.map(|last| LastComplete {
+            run_id: last.run_id,
+            root_hash: last.root_hash,
+            scope_hash: last.scope_hash,
+            visibility_hash: last.visibility_hash,
+            fingerprint: last.fingerprint,
+        });
+        Ok(base)
+    }
+
+    async fn contents(&self, tenant: &str, source: Uuid, ids: &[Uuid]) -> Result<Vec<SchemaObjectObserved>, Failure> {
+        self.discovery_contents(tenant, source, ids).await.map_err(failure)
+    }
+}
+
+fn failure(error: ReadModelError) -> Failure {
+    if error.is_transient() {
+        return Failure::transient("the read model cannot be asked what was known of the source", error);
+    }
+    let what = match std::error::Error::source(&error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
+    Failure::fatal(what, "see the server's log; `pursight doctor` checks schema and rights")
 }

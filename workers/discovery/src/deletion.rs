@@ -75,8 +75,12 @@ pub struct NothingHeld {
 /// # Errors
 /// When no hold of that run is open.
 pub fn check_confirmation(base: &Base, confirms: Option<Uuid>) -> Result<(), NothingHeld> {
-    let open = base.held.as_ref().map(|held| held.run_id);
-    if confirms.is_none() || confirms == open { Ok(()) } else { Err(NothingHeld { open }) }
+    match confirms {
+        Some(run) if !base.held.values().any(|held| *held == run) => {
+            Err(NothingHeld { open: base.held.values().next().copied() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Judges everything that is missing.
@@ -89,15 +93,16 @@ pub fn judge(question: &Question<'_>) -> Verdict {
     if !complete {
         return verdict;
     }
-    let held: BTreeSet<Uuid> = base.held.iter().flat_map(|held| held.objects.iter().copied()).collect();
     let in_scope = |at: &&usize| in_scope(question, &base.objects[**at]);
     let missing: Vec<usize> = question.missing.iter().filter(in_scope).copied().collect();
-    let confirmed = question.confirms.is_some() && !visibility_changed;
-    let (gone, rest): (Vec<usize>, Vec<usize>) =
-        missing.into_iter().partition(|at| confirmed && held.contains(&base.objects[*at].object_id));
+    let confirmed = |at: &usize| {
+        let held_by = base.held.get(&base.objects[*at].object_id);
+        !visibility_changed && question.confirms.is_some() && held_by == question.confirms.as_ref()
+    };
+    let (gone, rest): (Vec<usize>, Vec<usize>) = missing.into_iter().partition(confirmed);
     let proven = |at: &usize| {
         let object = &base.objects[*at];
-        let seen = object.listed && object.state == State::Live && !held.contains(&object.object_id);
+        let seen = object.listed && object.state == State::Live && !base.held.contains_key(&object.object_id);
         last.is_some() && !scope_changed && !visibility_changed && seen
     };
     let too_many = too_many(question, &rest);

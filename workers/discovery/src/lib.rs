@@ -1,10 +1,8 @@
-//! Discovery: what is in a customer's database, and what changed since last time.
+#![doc = include_str!("../README.md")]
 //!
-//! A run says that it started and waits until the read model has passed that, so that what it reads back is everything
-//! that was ever known. It looks whether anything was defined since the last complete run; if so it lists what exists,
-//! matches that against what was known, and reads the details page by page, publishing what differs as it comes.
-//! Deletions come last. Deciding is in `decide`, what a difference is in `diff` and `echo`, who may be dropped in
-//! `deletion`; talking to the server in `inspect`, and keeping at it in `reading`.
+//! The story in short: a run says that it started and waits until the read model has passed that, so that what it reads
+//! back is everything that was ever known. Deciding is in [`decide`], what a difference is in [`diff`] and [`echo`], who
+//! may be dropped in [`deletion`]; talking to the server is in [`inspect`].
 
 pub mod base;
 pub mod content;
@@ -44,8 +42,11 @@ const CONTENTS: usize = 500;
 /// Dropped views whose contents are read back to say what took them along.
 const MAX_VIEWS: usize = 2_000;
 
-/// The worker.
-pub struct Discovery {
+/// This worker's name: in its consumer group, in `ce_source`, in dead letters.
+pub const WORKER: &str = "discovery";
+
+/// The discovery worker.
+pub struct Worker {
     inspector: Arc<dyn Inspector>,
     last_known: Arc<dyn LastKnown>,
 }
@@ -70,7 +71,7 @@ impl From<Problem> for Broken {
     }
 }
 
-impl Discovery {
+impl Worker {
     /// A worker over its two ports.
     pub fn new(inspector: Arc<dyn Inspector>, last_known: Arc<dyn LastKnown>) -> Self {
         Self { inspector, last_known }
@@ -201,9 +202,9 @@ fn in_chunks(mut fresh: Vec<Fresh>) -> Vec<Vec<Fresh>> {
 }
 
 #[async_trait]
-impl Runner for Discovery {
+impl Runner for Worker {
     fn place(&self) -> Place {
-        Place { worker: "discovery", work: Topic::WorkDiscovery, results: Topic::Schema }
+        Place { worker: WORKER, work: Topic::WorkDiscovery, results: Topic::Schema }
     }
 
     async fn run(&self, run: &mut Run) -> Result<Ending, Failure> {

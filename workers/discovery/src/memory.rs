@@ -10,7 +10,7 @@ use pursight_engine::Failure;
 use pursight_schemas::{DiscoveryStarted, Event, SchemaObjectObserved, SchemaSnapshotCompleted, ScopeFilter, WorkItem};
 use uuid::Uuid;
 
-use crate::base::{Base, Held, Known, LastComplete, LastKnown, State};
+use crate::base::{Base, Known, LastComplete, LastKnown, State};
 use crate::decide::{Plan, Sight, Survey, Whole, conclude, plan, scope_of, unchanged, verdict};
 use crate::identity::matched;
 
@@ -33,10 +33,10 @@ pub struct Found {
 struct Inner {
     objects: BTreeMap<Uuid, (Known, Option<SchemaObjectObserved>)>,
     last_complete: Option<LastComplete>,
-    held: Option<Held>,
+    held: BTreeMap<Uuid, Uuid>,
     scope: ScopeFilter,
     /// Of the run under way.
-    holding: Option<Held>,
+    holding: BTreeMap<Uuid, Uuid>,
     unreadable: Vec<Uuid>,
 }
 
@@ -111,7 +111,7 @@ impl Inner {
         match event {
             Event::DiscoveryStarted(started) => {
                 self.scope = started.scope.clone();
-                self.holding = None;
+                self.holding.clear();
                 self.unreadable.clear();
             }
             Event::SchemaObjectObserved(event) => self.observed(event),
@@ -138,8 +138,7 @@ impl Inner {
                 }
             }
             Event::DeletionHeld(event) => {
-                let holding = self.holding.get_or_insert_with(|| Held { run_id: event.run_id, objects: Vec::new() });
-                holding.objects.extend(event.objects.iter().map(|object| object.object_id));
+                self.holding.extend(event.objects.iter().map(|object| (object.object_id, event.run_id)));
             }
             Event::SchemaSnapshotCompleted(event) if event.complete => self.completed(event),
             _ => {}
@@ -167,9 +166,9 @@ impl Inner {
 
     /// Whatever is neither dropped nor held nor filtered out was in the listing.
     fn completed(&mut self, event: &SchemaSnapshotCompleted) {
-        self.held = self.holding.take();
+        self.held = std::mem::take(&mut self.holding);
         for (known, _) in self.objects.values_mut().filter(|(known, _)| known.state != State::Dropped) {
-            let held = self.held.iter().any(|held| held.objects.contains(&known.object_id));
+            let held = self.held.contains_key(&known.object_id);
             let inside = glob::in_scope(&self.scope, &known.schema, &known.name);
             known.state = if inside { State::Live } else { State::OutOfScope };
             known.listed = inside && !held;

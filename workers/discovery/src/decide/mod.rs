@@ -44,7 +44,7 @@ pub fn plan(work: &WorkItem, base: &Base, sight: &Sight) -> Plan {
     let same_sight = last.scope_hash == sight.scope_hash && last.visibility_hash == sight.visibility_hash;
     let same_rows = last.fingerprint.as_deref() == Some(sight.fingerprint.as_str());
     let asked = !work.full && !work.dry_run && work.confirms.is_none();
-    let open = base.held.is_some() || base.objects.iter().any(|object| object.unreadable);
+    let open = !base.held.is_empty() || base.objects.iter().any(|object| object.unreadable);
     if same_sight && same_rows && asked && !open {
         return Plan::Nothing;
     }

@@ -351,7 +351,7 @@ fn a_run_ends_early_only_if_nothing_is_open() {
     assert!(!ends(&WorkItem { confirms: Some(Uuid::nil()), ..work.clone() }, &settled, &sight));
     assert!(!ends(&work, &settled, &Sight { scope_hash: "x".into(), ..sight.clone() }));
     assert!(!ends(&work, &settled, &Sight { visibility_hash: "x".into(), ..sight.clone() }));
-    assert!(!ends(&work, &Base { held: Some(Default::default()), ..settled.clone() }, &sight));
+    assert!(!ends(&work, &Base { held: [(Uuid::nil(), Uuid::nil())].into(), ..settled.clone() }, &sight));
     let unreadable = crate::base::Known { unreadable: true, ..Default::default() };
     assert!(!ends(&work, &Base { objects: vec![unreadable], ..settled }, &sight));
 }

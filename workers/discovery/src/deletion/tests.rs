@@ -3,7 +3,7 @@
 use pursight_schemas::ObjectKind;
 
 use super::*;
-use crate::base::{Held, LastComplete};
+use crate::base::LastComplete;
 
 /// `count` tables in each of the schemas, all of them in the last complete listing.
 fn base(schemas: &[(&str, usize)]) -> Base {
@@ -22,7 +22,7 @@ fn base(schemas: &[(&str, usize)]) -> Base {
         }
     }
     let last = LastComplete { scope_hash: "scope".into(), visibility_hash: "sight".into(), ..LastComplete::default() };
-    Base { objects, last_complete: Some(last), held: None }
+    Base { objects, last_complete: Some(last), ..Base::default() }
 }
 
 struct Asked {
@@ -134,8 +134,8 @@ fn ten_that_are_all_of_a_schema_are_held() {
 
 fn held() -> Asked {
     let mut asked = Asked::of(base(&[("s", 20)]), 0..12);
-    let objects = asked.base.objects[..12].iter().map(|object| object.object_id).collect();
-    asked.base.held = Some(Held { run_id: Uuid::from_u128(99), objects });
+    let run = Uuid::from_u128(99);
+    asked.base.held = asked.base.objects[..12].iter().map(|object| (object.object_id, run)).collect();
     asked
 }
 
