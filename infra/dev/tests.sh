@@ -52,6 +52,7 @@ run_tests() {
     eval "$exports"
     step "building all targets"
     cargo build --workspace --all-targets >&2
+    # Not stopping at the first failure: a run takes long, and shall show all that is wrong.
     step "testing"
-    cargo test --workspace "$@"
+    cargo test --workspace --no-fail-fast "$@"
 }
