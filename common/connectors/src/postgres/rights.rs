@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use pursight_schemas::ScopeFilter;
 
+use super::catalog::glob;
 use super::quote::identifier;
 use super::session::PgSession;
 use crate::problem::{Refused, code, refused, with_sql};
@@ -41,7 +42,7 @@ struct Schema {
 
 /// Reads what the role may do. `Err`: it can read nothing that is in scope; `Ok(Some)`: it lacks something.
 pub(super) async fn check(session: &PgSession, scope: &ScopeFilter) -> Result<Option<Refused>, Refused> {
-    let (include, exclude) = (patterns(&scope.include), patterns(&scope.exclude));
+    let (include, exclude) = (glob::like(&scope.include), glob::like(&scope.exclude));
     let rows = session.query(RIGHTS, &[&include, &exclude]).await?;
     let mut schemas = Vec::with_capacity(rows.len());
     for row in &rows {
@@ -56,27 +57,6 @@ pub(super) async fn check(session: &PgSession, scope: &ScopeFilter) -> Result<Op
     let rows = session.query(STATISTICS, &[]).await?;
     let statistics = rows.first().is_some_and(|row| row.try_get(0).unwrap_or(false));
     judge(session.user(), &schemas, statistics)
-}
-
-fn patterns(globs: &[String]) -> Vec<String> {
-    globs.iter().map(|glob| like_of(glob)).collect()
-}
-
-/// The LIKE pattern of a glob: `*` any text, `?` one character, everything else itself.
-fn like_of(glob: &str) -> String {
-    let mut pattern = String::with_capacity(glob.len() + 4);
-    for c in glob.chars() {
-        match c {
-            '*' => pattern.push('%'),
-            '?' => pattern.push('_'),
-            '%' | '_' | '\\' => {
-                pattern.push('\\');
-                pattern.push(c);
-            }
-            _ => pattern.push(c),
-        }
-    }
-    pattern
 }
 
 fn judge(user: &str, schemas: &[Schema], statistics: bool) -> Result<Option<Refused>, Refused> {
@@ -178,11 +158,5 @@ mod tests {
         let schemas: Vec<_> = (0..2_000).map(|n| schema(&format!("schema_{n}"), false, 1, &["t"])).collect();
         let sql = judge("u", &schemas, true).err().and_then(|problem| problem.remedy_sql).unwrap_or_default();
         assert!(sql.len() < MAX_SQL + 200 && sql.contains("more schemas"), "{}", sql.len());
-    }
-
-    #[test]
-    fn globs_become_like_patterns() {
-        assert_eq!(like_of("public.*"), "public.%");
-        assert_eq!(like_of("a_b.c?d%\\"), "a\\_b.c_d\\%\\\\");
     }
 }

@@ -64,6 +64,13 @@ async fn every_failure_has_its_own_code_and_remedy() {
     spec.hosts[0].port = Some(i32::from(fakes::silent().await.port()));
     seen.push(expect(&spec, "CONNECT_TIMEOUT", "tls").await);
 
+    let hole = fakes::black_hole().await;
+    spec = right.clone();
+    spec.hosts[0].port = Some(i32::from(hole.0.local_addr().unwrap().port()));
+    let problem = expect(&spec, "CONNECT_TIMEOUT", "tcp").await;
+    assert!(problem.message.contains("did not answer within 5.0 s"), "{}", problem.message);
+    seen.push(problem);
+
     spec = right.clone();
     spec.database = Some("failng".to_owned());
     let problem = expect(&spec, "DATABASE_NOT_FOUND", "database").await;
@@ -106,7 +113,7 @@ async fn every_failure_has_its_own_code_and_remedy() {
     assert_eq!(outline(&report.steps), ALL_OK, "the range that the remedy names is enough");
     seen.push(problem);
 
-    let natives: Vec<_> = seen[5..8].iter().map(|problem| problem.native_code.as_deref().unwrap()).collect();
+    let natives: Vec<_> = seen[6..9].iter().map(|problem| problem.native_code.as_deref().unwrap()).collect();
     assert_eq!(natives, ["not_offered", "unknown_ca", "expired"]);
     for (position, problem) in seen.iter().enumerate() {
         for other in &seen[..position] {
@@ -115,7 +122,7 @@ async fn every_failure_has_its_own_code_and_remedy() {
             assert_ne!(remedy, remedy2);
         }
     }
-    assert_eq!(seen.len(), 11);
+    assert_eq!(seen.len(), 12);
 }
 
 #[tokio::test]

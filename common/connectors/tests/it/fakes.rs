@@ -1,9 +1,10 @@
 //! Fake servers, for what a real one does not do on demand: silence, no TLS, floods.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// A fake that accepts connections and never says a word.
 pub async fn silent() -> SocketAddr {
@@ -62,4 +63,19 @@ where
         }
     });
     address
+}
+
+/// A fake host that swallows packets: a listener that accepts nobody, its queue filled. Connections to it hang as those
+/// to a machine behind a firewall do. Keep what it returns.
+pub async fn black_hole() -> (TcpListener, Vec<TcpStream>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queue = Vec::new();
+    while let Ok(stream) = tokio::time::timeout(Duration::from_millis(500), TcpStream::connect(address)).await {
+        queue.push(stream.unwrap());
+        assert!(queue.len() < 64, "the queue of this system cannot be filled");
+    }
+    (listener, queue)
 }
