@@ -17,17 +17,7 @@ pub fn document(seen: &Seen) -> Json {
     line.insert("offset".into(), json!(seen.offset));
     line.insert("timestamp".into(), json!(seen.timestamp_ms.map(|millis| Micros::from_millis(millis).rfc3339())));
     bytes_into(&mut line, "key", seen.key.as_deref());
-    let headers: Vec<Json> = seen
-        .headers
-        .iter()
-        .map(|(name, value)| {
-            let mut header = Map::new();
-            header.insert("name".into(), json!(name));
-            bytes_into(&mut header, "value", value.as_deref());
-            Json::Object(header)
-        })
-        .collect();
-    line.insert("headers".into(), Json::Array(headers));
+    line.insert("headers".into(), Json::Object(headers(seen)));
     let value = seen.value.as_deref().unwrap_or_default();
     line.insert("schema_id".into(), json!(codec::schema_id(value)));
     line.insert("type".into(), json!(codec::full_name(value).ok()));
@@ -43,6 +33,24 @@ pub fn document(seen: &Seen) -> Json {
         }
     }
     Json::Object(line)
+}
+
+/// Headers by name; one that occurs several times has a list, one that is no text an object with its base64.
+fn headers(seen: &Seen) -> Map<String, Json> {
+    let mut headers: Map<String, Json> = Map::new();
+    for (name, value) in &seen.headers {
+        let value = match value.as_deref().map(|bytes| (bytes, std::str::from_utf8(bytes))) {
+            None => Json::Null,
+            Some((_, Ok(text))) => json!(text),
+            Some((bytes, Err(_))) => json!({"base64": STANDARD.encode(bytes)}),
+        };
+        match headers.get_mut(name) {
+            None => drop(headers.insert(name.clone(), value)),
+            Some(Json::Array(several)) => several.push(value),
+            Some(first) => *first = json!([first.clone(), value]),
+        }
+    }
+    headers
 }
 
 fn bytes_into(object: &mut Map<String, Json>, name: &str, bytes: Option<&[u8]>) {
@@ -96,7 +104,11 @@ mod tests {
             offset: 17,
             timestamp_ms: Some(1_700_000_000_123),
             key: Some(b"acme".to_vec()),
-            headers: vec![("ce_id".into(), Some(b"x".to_vec())), ("raw".into(), Some(vec![0xff]))],
+            headers: vec![
+                ("ce_id".into(), Some(b"x".to_vec())),
+                ("raw".into(), Some(vec![0xff])),
+                ("ce_id".into(), Some(b"y".to_vec())),
+            ],
             value: Some(value),
         }
     }
@@ -110,7 +122,7 @@ mod tests {
         assert_eq!(line["timestamp"], "2023-11-14T22:13:20.123000Z");
         assert_eq!(line["type"], "io.pursight.source.DataSourcePaused");
         assert_eq!(line["value"]["meta"]["sequence"], 2);
-        assert_eq!(line["headers"][1]["value_base64"], "/w==");
+        assert_eq!(line["headers"], json!({"ce_id": ["x", "y"], "raw": {"base64": "/w=="}}));
         assert!(pretty(&seen(event.encode().unwrap())).contains("DataSourcePaused"));
     }
 

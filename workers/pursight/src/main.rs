@@ -8,6 +8,7 @@ mod error;
 mod follow;
 mod last_known;
 mod line;
+mod log_reader;
 mod outcome;
 mod ports;
 mod publish;

@@ -146,6 +146,15 @@ impl Tail {
         assign(consumer, &places, Some(open_ends))
     }
 
+    /// Where the partitions of a topic end at present: behind the last committed record.
+    ///
+    /// # Errors
+    /// As [`Tail::endless`].
+    pub fn ends(kafka: &ClientConfig, wanted: &Wanted) -> Result<BTreeMap<i32, i64>, CliError> {
+        let bounds = bounds(&consumer(kafka)?, wanted)?;
+        Ok(bounds.into_iter().map(|(partition, (_, high))| (partition, high)).collect())
+    }
+
     /// The next record; `None` when every end has been reached.
     ///
     /// # Errors
@@ -210,6 +219,8 @@ fn consumer(kafka: &ClientConfig) -> Result<StreamConsumer, CliError> {
         .set("enable.auto.offset.store", "false")
         .set("enable.partition.eof", "true")
         .set("isolation.level", "read_committed")
+        // Several readers may be open at once: each holds so much of what is to come, not the usual 64 MiB.
+        .set("queued.max.messages.kbytes", "16384")
         .set("auto.offset.reset", "earliest");
     config.create().map_err(|error| CliError::usage(chain(&error), "correct the PURSIGHT_KAFKA_* settings"))
 }

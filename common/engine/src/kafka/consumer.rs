@@ -42,7 +42,7 @@ impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         if is_away(&error) {
             self.push(Happening::Away(reason.to_owned()));
-        } else {
+        } else if !is_end(&error) {
             tracing::warn!(%error, reason, "consumer");
         }
     }
@@ -93,10 +93,15 @@ pub(super) fn is_away(error: &KafkaError) -> bool {
     )
 }
 
+/// The end of a partition is no error. The client tells it in its own variant, or as a code.
+fn is_end(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::PartitionEOF(_)) || error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF)
+}
+
 /// What an error from `poll` means; `None` if it needs no answer.
 pub(super) fn meaning(error: &KafkaError) -> Option<Happening> {
     match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::PartitionEOF) => None,
+        _ if is_end(error) => None,
         Some(RDKafkaErrorCode::AutoOffsetReset) => Some(Happening::Fatal(Failure::fatal(
             format!("a position is missing or outside the log ({error})"),
             "if this group is new run `pursight topics apply`; if the log was cut or made anew, run `pursight rebuild` or restore the offsets",

@@ -47,7 +47,7 @@ pub async fn run(word: SecretWord, context: &Context) -> Result<Report, CliError
             let id = id.unwrap_or_else(|| pursight_service::clock::new_id().to_string());
             let version = context.seal(&id, &from_stdin()?).await?;
             let uri = format!("sealed://{}/{id}", context.tenant()?);
-            Ok(Report::new(json!({"uri": uri, "version": version.to_string()}), uri))
+            Ok(Report::new(json!({"reference": uri, "version": version.to_string()}), uri))
         }
         What::Rotate => rotate(context).await,
         What::List { all_tenants } => list(context, all_tenants).await,
@@ -79,7 +79,7 @@ async fn list(context: &Context, all_tenants: bool) -> Result<Report, CliError> 
         .iter()
         .map(|entry| {
             json!({
-                "uri": format!("sealed://{}/{}", entry.tenant, entry.id),
+                "reference": format!("sealed://{}/{}", entry.tenant, entry.id),
                 "version": entry.version.to_string(),
                 "stored_at": entry.stored_at.to_rfc3339(),
             })

@@ -28,6 +28,9 @@ pub struct Send {
     /// Wait for every outcome; exit code 1 unless all succeeded
     #[arg(long)]
     wait: bool,
+    /// Print the ids and do not wait (the default)
+    #[arg(long, hide = true, conflicts_with = "wait")]
+    no_wait: bool,
     /// Longest wait for all outcomes, seconds; exit code 4 when it is over
     #[arg(long, default_value_t = 120, value_name = "SECONDS")]
     timeout: u64,

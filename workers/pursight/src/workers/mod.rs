@@ -5,7 +5,7 @@ mod life;
 mod parts;
 
 pub use life::start;
-pub use parts::Parts;
+pub use parts::{Parts, fatal};
 
 use pursight_schemas::Topic;
 

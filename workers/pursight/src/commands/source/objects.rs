@@ -76,8 +76,19 @@ fn row(object: &Json) -> [String; 7] {
         field("owner"),
         field("version"),
         state,
-        field("comment"),
+        first_line(&field("comment")),
     ]
+}
+
+/// The beginning of a comment; the document has all of it.
+fn first_line(comment: &str) -> String {
+    const LONGEST: usize = 60;
+    let line = comment.trim().lines().next().unwrap_or_default();
+    if line.chars().count() <= LONGEST {
+        line.to_owned()
+    } else {
+        line.chars().take(LONGEST - 1).chain(['…']).collect()
+    }
 }
 
 async fn one(context: &Context, source_id: Uuid, name: &str) -> Result<Report, CliError> {
