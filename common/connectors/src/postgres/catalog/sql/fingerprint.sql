@@ -37,9 +37,6 @@ FROM (
   UNION ALL SELECT 'description', concat(classoid, ' ', objoid, ' ', objsubid, ' ', xmin) FROM pg_description
     WHERE objoid >= 16384 AND classoid IN ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_type'::regclass, 'pg_trigger'::regclass)
   UNION ALL SELECT 'extension', concat(classid, ' ', objid) FROM pg_depend WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
-  UNION ALL SELECT 'owned', concat(d.objid, ' ', d.refobjid, ' ', d.refobjsubid)
-    FROM relation r JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = r.oid
-    WHERE r.relkind = 'S' AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
 ) q
 GROUP BY part
 ORDER BY part
