@@ -9,6 +9,7 @@ mod quote;
 mod reach;
 mod rights;
 mod session;
+pub mod statistics;
 mod test;
 
 pub use connect::SessionOptions;

@@ -4,5 +4,6 @@
 mod changes;
 mod limits;
 mod rights;
+mod statistics;
 mod support;
 mod truth;

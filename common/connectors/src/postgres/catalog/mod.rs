@@ -14,7 +14,7 @@ mod listing;
 mod object;
 mod pace;
 mod pages;
-mod rows;
+pub(super) mod rows;
 pub mod types;
 
 pub use facts::{ServerFacts, databases, facts, schemas, visibility};

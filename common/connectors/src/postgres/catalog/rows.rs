@@ -40,12 +40,12 @@ impl<'a> FromSql<'a> for Text {
 }
 
 /// One field of a row.
-pub(super) fn field<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, Problem> {
+pub(in crate::postgres) fn field<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, Problem> {
     row.try_get(index).map_err(|_| unexpected())
 }
 
 /// One text that may be null.
-pub(super) fn text(row: &Row, index: usize) -> Result<Option<String>, Problem> {
+pub(in crate::postgres) fn text(row: &Row, index: usize) -> Result<Option<String>, Problem> {
     Ok(field::<Option<Text>>(row, index)?.map(|text| text.0))
 }
 
@@ -55,7 +55,7 @@ pub(super) fn list(row: &Row, index: usize) -> Result<Vec<String>, Problem> {
 }
 
 /// The row of a statement that always has one.
-pub(super) fn only(rows: Vec<Row>) -> Result<Row, Problem> {
+pub(in crate::postgres) fn only(rows: Vec<Row>) -> Result<Row, Problem> {
     rows.into_iter().next().ok_or_else(unexpected)
 }
 
