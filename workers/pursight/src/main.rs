@@ -6,7 +6,6 @@ mod commands;
 mod context;
 mod error;
 mod follow;
-mod last_known;
 mod line;
 mod log_reader;
 mod outcome;

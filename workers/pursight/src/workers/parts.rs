@@ -27,7 +27,6 @@ use super::Which;
 use crate::commands::explain_key;
 use crate::context::{Context, database_error, setting_error};
 use crate::error::{CliError, chain};
-use crate::last_known::ReadMemory;
 use crate::ports::{Learning, LetterSeal, ReadBarrier};
 
 /// Live sources of a tenant at most.
@@ -173,7 +172,7 @@ impl Parts {
             }
             Which::Discovery => {
                 let inspector = pursight_discovery::inspect::Postgres(self.connectors(self.resolver()?).await?);
-                let last_known = Arc::new(ReadMemory(self.model.clone()));
+                let last_known = Arc::new(self.model.clone());
                 Ok(self.runner(pursight_discovery::Discovery::new(Arc::new(inspector), last_known)))
             }
             Which::Statistics | Which::Projection => {
