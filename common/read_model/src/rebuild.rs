@@ -115,7 +115,7 @@ fn before(live: &ReadModel) -> String {
 
 /// Schemas' names were checked when their models were made: they need no quotes.
 async fn drop_schema(connection: &mut PgConnection, schema: &str) -> Result<(), ReadModelError> {
-    let text = format!("DROP SCHEMA IF EXISTS {schema} CASCADE");
+    let text = format!("SET client_min_messages = warning; DROP SCHEMA IF EXISTS {schema} CASCADE");
     let dropped = sqlx::raw_sql(AssertSqlSafe(text)).execute(connection).await;
     dropped.map(drop).map_err(ReadModelError::during("removing a schema"))
 }

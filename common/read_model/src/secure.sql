@@ -6,6 +6,7 @@ DECLARE
     gateway TEXT;
     reader TEXT;
 BEGIN
+    PERFORM set_config('client_min_messages', 'warning', true);
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO pursight_gateway, pursight_reader', current_schema());
     FOR one IN
         SELECT c.oid, c.relname, c.relkind,
