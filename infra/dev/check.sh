@@ -21,7 +21,7 @@ gate() {
     local name=$1
     shift
     step "$name"
-    "$@" >&2 || failed+=("$name")
+    ("$@") >&2 || failed+=("$name")
 }
 
 check_dependencies() {

@@ -26,7 +26,7 @@ postgres_bin() {
 
 java_major_at_least() {
     local major
-    major=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -1) || return 1
+    major=$(java -XX:-UsePerfData -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -1) || return 1
     [[ -n $major ]] && ((major >= $1))
 }
 
