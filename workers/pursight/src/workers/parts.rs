@@ -173,7 +173,7 @@ impl Parts {
             Which::Discovery => {
                 let inspector = pursight_discovery::inspect::Postgres(self.connectors(self.resolver()?).await?);
                 let last_known = Arc::new(self.model.clone());
-                Ok(self.runner(pursight_discovery::Discovery::new(Arc::new(inspector), last_known)))
+                Ok(self.runner(pursight_discovery::Worker::new(Arc::new(inspector), last_known)))
             }
             Which::Statistics | Which::Projection => {
                 Err(CliError::failed(format!("{} is not built in yet", which.name()), "use a newer pursight"))
