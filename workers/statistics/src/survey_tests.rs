@@ -1,5 +1,6 @@
 //! Surveys of a scripted server: what is tried again, what ends a run, what a count may cost.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::result_large_err, reason = "problems are rare")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -65,17 +65,18 @@ pub async fn objects(rows: &dyn Rows, scope: &ScopeFilter) -> Result<(Vec<Object
     let limit = i64::try_from(caps::OBJECTS).unwrap_or(i64::MAX).saturating_add(1);
     let found = rows.query(FIGURES, &[&include, &exclude, &limit]).await?;
     let complete = found.len() <= caps::OBJECTS;
-    let objects = found.iter().take(caps::OBJECTS).map(|row| {
-        Ok(ObjectFigures {
+    let mut objects = Vec::with_capacity(found.len().min(caps::OBJECTS));
+    for row in found.iter().take(caps::OBJECTS) {
+        objects.push(ObjectFigures {
             kind: ObjectKind::from_symbol(&text(row, 0)?.unwrap_or_default()),
             schema: text(row, 1)?.unwrap_or_default(),
             name: text(row, 2)?.unwrap_or_default(),
             oid: field(row, 3)?,
             size_bytes: field(row, 4)?,
             rows: field(row, 5)?,
-        })
-    });
-    Ok((objects.collect::<Result<_, Problem>>()?, complete))
+        });
+    }
+    Ok((objects, complete))
 }
 
 /// Size and counters of the database that is open.
@@ -119,7 +120,7 @@ pub async fn exact_sizes(rows: &dyn Rows, oids: &[u32]) -> Result<HashMap<u32, i
 /// Counted rows of one table; `None` when it vanished or has no rows of its own.
 pub async fn exact_rows(rows: &dyn Rows, oid: u32) -> Result<Option<i64>, Problem> {
     let found = rows.query(EXACT_ROWS, &[&oid]).await?;
-    found.first().map_or(Ok(None), |row| field(row, 0))
+    if let Some(row) = found.first() { field(row, 0) } else { Ok(None) }
 }
 
 /// Lets every statement that follows run for so long at most.
