@@ -41,8 +41,7 @@ impl Which {
 
     /// The workers of the command line's words; `all` is every one.
     pub fn of_words(words: &[String]) -> Vec<Self> {
-        let all = |which: &Self| *which != Self::Statistics;
-        let named = |which: &Self| words.iter().any(|word| word == which.name() || (word == "all" && all(which)));
+        let named = |which: &Self| words.iter().any(|word| word == "all" || word == which.name());
         Self::ALL.into_iter().filter(named).collect()
     }
 
@@ -100,7 +99,7 @@ mod tests {
     #[test]
     fn all_means_every_worker_and_a_word_only_one() {
         let words = |words: &[&str]| Which::of_words(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
-        assert_eq!(words(&["all"]).len(), 4);
+        assert_eq!(words(&["all"]).len(), 5);
         assert_eq!(words(&["discovery", "registry"]), vec![Which::Registry, Which::Discovery]);
     }
 }

@@ -175,7 +175,12 @@ impl Parts {
                 let last_known = Arc::new(self.model.clone());
                 Ok(self.runner(pursight_discovery::Worker::new(Arc::new(inspector), last_known)))
             }
-            Which::Statistics | Which::Projection => {
+            Which::Statistics => {
+                let meter = pursight_statistics::measure::Postgres(self.connectors(self.resolver()?).await?);
+                let history = Arc::new(self.model.clone());
+                Ok(self.runner(pursight_statistics::Worker::new(Arc::new(meter), history)))
+            }
+            Which::Projection => {
                 Err(CliError::failed(format!("{} is not built in yet", which.name()), "use a newer pursight"))
             }
         }
