@@ -13,6 +13,10 @@ const DATABASES: &str = "SELECT datname::text FROM pg_database WHERE datallowcon
 
 const SCHEMAS: &str = "SELECT nspname::text FROM pg_namespace ORDER BY nspname";
 
+/// A function in FROM is checked when the plan starts, even where CASE would never reach it: hence two statements.
+const MAY_IDENTIFY: &str = "SELECT has_function_privilege('pg_control_system()', 'EXECUTE')";
+const IDENTIFIER: &str = "SELECT system_identifier::text FROM pg_control_system()";
+
 /// What a server says about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ServerFacts {
@@ -22,8 +26,6 @@ pub struct ServerFacts {
     pub version_num: i32,
     /// In recovery.
     pub standby: bool,
-    /// Of the cluster, where the role may read it.
-    pub system_identifier: Option<String>,
     /// Sessions of clients, and those allowed to ordinary roles.
     pub connections: Connections,
 }
@@ -31,13 +33,17 @@ pub struct ServerFacts {
 /// What the session's role may see, and where.
 pub async fn visibility(rows: &dyn Rows) -> Result<Visibility, Problem> {
     let row = only(rows.query(VISIBILITY, &[]).await?)?;
+    let server = match system_identifier(rows).await? {
+        Some(identifier) => identifier,
+        None => text(&row, 4)?.unwrap_or_default(),
+    };
     Ok(Visibility {
         role: text(&row, 0)?.unwrap_or_default(),
         superuser: field(&row, 1)?,
         memberships: list(&row, 2)?,
         closed_schemas: list(&row, 3)?,
-        server_identity: text(&row, 4)?.unwrap_or_default(),
-        standby: field(&row, 5)?,
+        server_identity: format!("{server}/{}", text(&row, 5)?.unwrap_or_default()),
+        standby: field(&row, 6)?,
     })
 }
 
@@ -48,9 +54,17 @@ pub async fn facts(rows: &dyn Rows) -> Result<ServerFacts, Problem> {
         version: text(&row, 0)?.unwrap_or_default(),
         version_num: field(&row, 1)?,
         standby: field(&row, 2)?,
-        system_identifier: text(&row, 3)?,
-        connections: Connections { used: field(&row, 4)?, max: field(&row, 5)? },
+        connections: Connections { used: field(&row, 3)?, max: field(&row, 4)? },
     })
+}
+
+/// The cluster's identifier, which a restored or promoted copy shares and no other server has; none where the role may
+/// not read it.
+pub async fn system_identifier(rows: &dyn Rows) -> Result<Option<String>, Problem> {
+    if !field(&only(rows.query(MAY_IDENTIFY, &[]).await?)?, 0)? {
+        return Ok(None);
+    }
+    text(&only(rows.query(IDENTIFIER, &[]).await?)?, 0)
 }
 
 /// The databases of the server that the role may open, for the option `databases = *`.

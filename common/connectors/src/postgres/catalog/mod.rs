@@ -17,7 +17,7 @@ mod pages;
 pub(super) mod rows;
 pub mod types;
 
-pub use facts::{ServerFacts, databases, facts, schemas, visibility};
+pub use facts::{ServerFacts, databases, facts, schemas, system_identifier, visibility};
 pub use fingerprint::fingerprint;
 pub use listing::listing;
 pub use pace::Pace;
