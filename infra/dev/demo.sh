@@ -28,10 +28,10 @@ run_demo() {
 
 title() { printf '\n=== %s\n' "$1"; }
 
-# show WORDS...: prints the command as a reader would type it, runs it, and ends the tour if it fails.
+# show WORDS...: prints the command as a reader would type it, runs it, and ends the tour if it fails or takes minutes.
 show() {
     printf '\n$ pursight %s\n' "$*"
-    pursight "$@" || die "the step above failed (exit code $?)" "see .dev/log/pursight.log, and try: source .dev/env; pursight doctor"
+    timeout --foreground 300 pursight "$@" || die "the step above failed (exit code $?)" "see .dev/log/pursight.log, and try: source .dev/env; pursight doctor"
 }
 
 # A source that is there from an earlier tour stays. The password goes in by stdin, so that no process list shows it.
