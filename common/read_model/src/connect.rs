@@ -32,7 +32,8 @@ pub struct DatabaseOptions {
     pub application_name: String,
     /// Most connections of this process.
     pub max_connections: u32,
-    /// Whether a transaction pooler stands between: no prepared statements, session settings in every transaction.
+    /// Whether a transaction pooler stands between: session settings come with every transaction. Statements are prepared
+    /// by name all the same, so it must be PgBouncer 1.21 or newer with `max_prepared_statements` of at least 200.
     pub pgbouncer: bool,
 }
 
@@ -174,7 +175,6 @@ pub(crate) fn options(from: &DatabaseOptions) -> Result<(PgConnectOptions, Strin
     }
     let mut begin = "BEGIN".to_owned();
     if from.pgbouncer {
-        options = options.statement_cache_capacity(0);
         begin.push_str(&format!("; SET LOCAL search_path = {schema}"));
         for (name, value) in SESSION.iter().filter(|(name, _)| !name.starts_with("tcp_")) {
             begin.push_str(&format!("; SET LOCAL {name} = '{value}'"));

@@ -54,10 +54,6 @@ pub struct Base {
     pub last_complete: Option<LastComplete>,
 }
 
-fn kind(text: &str) -> ObjectKind {
-    ObjectKind::from_symbol(text)
-}
-
 impl ReadModel {
     /// What is known of a source; one snapshot.
     ///
@@ -93,7 +89,7 @@ impl ReadModel {
                 catalog: row.catalog,
                 schema: row.schema,
                 name: row.name,
-                kind: kind(&row.kind),
+                kind: ObjectKind::from_symbol(&row.kind),
                 object_id: row.object_id,
                 native_id: row.native_id,
             },
@@ -127,7 +123,8 @@ impl ReadModel {
     ) -> Result<Vec<SchemaObjectObserved>, ReadModelError> {
         let during = ReadModelError::during;
         let mut transaction = self.begin().await?;
-        let rows = sqlx::query!(
+        let rows = sqlx::query_as!(
+            ContentRow,
             r#"SELECT o.object_id, o.catalog, o.schema, o.name, o.kind, o.native_id, o.owner, o.comment, o.definition,
                 o.partitions, o.depends_on, o.truncated, o.content_hash AS "content_hash!", o.version AS "version!",
                 (SELECT jsonb_agg(jsonb_build_object('name', c.name, 'ordinal', c.ordinal, 'type', c.data_type,
@@ -158,32 +155,55 @@ impl ReadModel {
         .await
         .map_err(during("reading the contents of objects"))?;
         transaction.commit().await.map_err(during("reading the contents of objects"))?;
-        let mut contents = Vec::with_capacity(rows.len());
-        for row in rows {
-            contents.push(SchemaObjectObserved {
-                object: ObjectRef {
-                    catalog: row.catalog,
-                    schema: row.schema,
-                    name: row.name,
-                    kind: kind(&row.kind),
-                    object_id: row.object_id,
-                    native_id: row.native_id,
-                },
-                owner: row.owner,
-                comment: row.comment,
-                columns: read::<Vec<Column>>(row.columns)?.unwrap_or_default(),
-                constraints: read::<Vec<Constraint>>(row.constraints)?.unwrap_or_default(),
-                indexes: read::<Vec<Index>>(row.indexes)?.unwrap_or_default(),
-                partitions: read(row.partitions)?,
-                definition: row.definition,
-                depends_on: read(Some(row.depends_on))?.unwrap_or_default(),
-                content_hash: row.content_hash,
-                version: row.version,
-                truncated: row.truncated,
-                ..SchemaObjectObserved::default()
-            });
-        }
-        Ok(contents)
+        rows.into_iter().map(ContentRow::into_event).collect()
+    }
+}
+
+/// An object's row with its parts gathered.
+struct ContentRow {
+    object_id: Uuid,
+    catalog: String,
+    schema: String,
+    name: String,
+    kind: String,
+    native_id: Option<String>,
+    owner: Option<String>,
+    comment: Option<String>,
+    definition: Option<String>,
+    partitions: Option<Value>,
+    depends_on: Value,
+    truncated: Vec<String>,
+    content_hash: String,
+    version: String,
+    columns: Option<Value>,
+    constraints: Option<Value>,
+    indexes: Option<Value>,
+}
+
+impl ContentRow {
+    fn into_event(self) -> Result<SchemaObjectObserved, ReadModelError> {
+        Ok(SchemaObjectObserved {
+            object: ObjectRef {
+                catalog: self.catalog,
+                schema: self.schema,
+                name: self.name,
+                kind: ObjectKind::from_symbol(&self.kind),
+                object_id: self.object_id,
+                native_id: self.native_id,
+            },
+            owner: self.owner,
+            comment: self.comment,
+            columns: read::<Vec<Column>>(self.columns)?.unwrap_or_default(),
+            constraints: read::<Vec<Constraint>>(self.constraints)?.unwrap_or_default(),
+            indexes: read::<Vec<Index>>(self.indexes)?.unwrap_or_default(),
+            partitions: read(self.partitions)?,
+            definition: self.definition,
+            depends_on: read(Some(self.depends_on))?.unwrap_or_default(),
+            content_hash: self.content_hash,
+            version: self.version,
+            truncated: self.truncated,
+            ..SchemaObjectObserved::default()
+        })
     }
 }
 

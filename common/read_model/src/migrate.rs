@@ -2,8 +2,9 @@
 
 use sqlx::migrate::{Migrate, Migrator};
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Connection, Row};
 
+use crate::connect;
 use crate::error::ReadModelError;
 use crate::model::ReadModel;
 
@@ -20,16 +21,21 @@ impl ReadModel {
     /// Missing rights (with the statements that give them), or a migration that fails.
     pub async fn migrate(&self) -> Result<(), ReadModelError> {
         let during = ReadModelError::during;
-        let mut connection = self.pool.acquire().await.map_err(during("connecting to the read model"))?;
+        // A connection of its own: an index may take longer to build than any other statement may take.
+        let (options, _) = connect::options(&self.options)?;
+        let mut connection =
+            PgConnection::connect_with(&options).await.map_err(during("connecting to the read model"))?;
         for role in [GATEWAY, READER] {
             make_role(&mut connection, role).await?;
         }
-        let create = format!("CREATE SCHEMA IF NOT EXISTS {0}; SET search_path = {0}", self.schema);
-        sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut *connection).await.map_err(during("making the schema"))?;
-        let run = MIGRATOR.run_direct(None, &mut *connection, false).await;
+        let create =
+            format!("SET statement_timeout = 0; CREATE SCHEMA IF NOT EXISTS {0}; SET search_path = {0}", self.schema);
+        sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut connection).await.map_err(during("making the schema"))?;
+        let run = MIGRATOR.run_direct(None, &mut connection, false).await;
         run.map_err(|error| ReadModelError::Migrate(Box::new(error)))?;
-        let secure = sqlx::raw_sql(include_str!("secure.sql")).execute(&mut *connection).await;
-        secure.map(drop).map_err(during("laying policies on the tables"))
+        let secure = sqlx::raw_sql(include_str!("secure.sql")).execute(&mut connection).await;
+        secure.map_err(during("laying policies on the tables"))?;
+        connection.close().await.map_err(during("ending the migration"))
     }
 
     /// Whether this schema is exactly the one that this program was built for.
@@ -65,32 +71,27 @@ impl ReadModel {
 }
 
 /// Makes a role that cannot log in, and makes us a member, so that we may act as it. Roles belong to the whole cluster:
-/// somebody else may be doing the same at this moment, so what counts is the result.
+/// somebody else may be doing the same at this moment, so what counts is the result, and that is tried: what being a
+/// member is worth differs between versions of the server.
 async fn make_role(connection: &mut PgConnection, role: &'static str) -> Result<(), ReadModelError> {
     let text = format!(
         "DO $$ BEGIN
             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN CREATE ROLE {role} NOLOGIN; END IF;
          EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL; END $$;
-         DO $$ BEGIN
-            IF NOT pg_has_role(CURRENT_USER, '{role}', 'MEMBER') THEN GRANT {role} TO CURRENT_USER; END IF;
-         EXCEPTION WHEN OTHERS THEN NULL; END $$"
+         DO $$ BEGIN GRANT {role} TO CURRENT_USER; EXCEPTION WHEN OTHERS THEN NULL; END $$"
     );
     let during = ReadModelError::during;
     for _ in 0..5 {
+        if may_act_as(connection, role).await? {
+            return Ok(());
+        }
         sqlx::raw_sql(AssertSqlSafe(text.as_str()))
             .execute(&mut *connection)
             .await
             .map_err(during("making the readers' roles"))?;
-        let member = sqlx::query_scalar::<_, bool>(
-            "SELECT coalesce((SELECT pg_has_role(CURRENT_USER, oid, 'MEMBER') FROM pg_roles WHERE rolname = $1), false)",
-        )
-        .bind(role)
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(during("looking for the readers' roles"))?;
-        if member {
-            return Ok(());
-        }
+    }
+    if may_act_as(connection, role).await? {
+        return Ok(());
     }
     let user: String = sqlx::query_scalar("SELECT quote_ident(CURRENT_USER)")
         .fetch_one(connection)
@@ -98,4 +99,17 @@ async fn make_role(connection: &mut PgConnection, role: &'static str) -> Result<
         .map_err(during("asking who we are"))?;
     let remedy = format!("CREATE ROLE {role} NOLOGIN; GRANT {role} TO {user};");
     Err(ReadModelError::Role { role, remedy })
+}
+
+async fn may_act_as(connection: &mut PgConnection, role: &str) -> Result<bool, ReadModelError> {
+    let during = ReadModelError::during;
+    let mut transaction = connection.begin().await.map_err(during("trying a reader's role"))?;
+    let acted = sqlx::raw_sql(AssertSqlSafe(format!("SET LOCAL ROLE {role}"))).execute(&mut *transaction).await;
+    let acted = match acted {
+        Ok(_) => true,
+        Err(sqlx::Error::Database(_)) => false,
+        Err(error) => return Err(during("trying a reader's role")(error)),
+    };
+    transaction.rollback().await.map_err(during("trying a reader's role"))?;
+    Ok(acted)
 }

@@ -1,5 +1,6 @@
 //! What readers and runners are answered.
 
+use pursight_read_model::ReadModel;
 use pursight_read_model::reader::{ObjectFilter, SourceFilter};
 use pursight_read_model::testing::TestDatabase;
 use pursight_schemas::*;
@@ -142,5 +143,20 @@ async fn a_measurement_reads_back_the_counters_of_the_one_before_it() {
     let sample = model.previous_sample(TENANT, Uuid::from_u128(1)).await.unwrap().unwrap();
     assert_eq!((sample.run_id, sample.collected_at, sample.counters["blks_hit"]), (Uuid::from_u128(0xF1), at(31), 5));
     assert_eq!(model.previous_sample(TENANT, Uuid::from_u128(2)).await.unwrap(), None);
+    database.remove().await;
+}
+
+#[tokio::test]
+async fn behind_a_pooler_nothing_depends_on_the_session() {
+    let (database, direct) = TestDatabase::migrated().await;
+    let mut options = database.options();
+    options.pgbouncer = true;
+    let model = ReadModel::connect(&options).await.unwrap();
+    one_of_everything().fold(&model, 3).await;
+    model.check_migrations().await.unwrap();
+    assert!(model.tenant(TENANT).unwrap().source("orders").await.unwrap().is_some());
+    let path: String = sqlx::query_scalar("SHOW search_path").fetch_one(model.pool()).await.unwrap();
+    assert!(!path.contains("pursight"), "nothing is set for the session");
+    direct.close().await;
     database.remove().await;
 }
