@@ -2,7 +2,7 @@
 //! Owns the table of `semantics.md` section 4; pure. Must not know contents: what an object is called and numbered
 //! decides.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use pursight_connectors::postgres::catalog::{Listed, Listing};
 use pursight_schemas::{ObjectKind, ids};
@@ -80,8 +80,11 @@ pub fn matched(source: Uuid, known: &[Known], listings: Vec<Listing>, trust: Tru
     };
     let by_number =
         |catalog: &str, listed: &Listed| numbers.get(&(catalog, listed.kind, listed.native_id.as_str())).copied();
+    // by number first: names of triggers are `table.trigger`, and two of them may read the same
     let same = |catalog: &str, listed: &Listed| {
-        by_name(catalog, listed).filter(|at| known[*at].native_id.as_ref().is_none_or(|id| *id == listed.native_id))
+        let named = |at: &usize| (&known[*at].schema, &known[*at].name) == (&listed.schema, &listed.name);
+        let unnumbered = |at: &usize| known[*at].native_id.is_none();
+        by_number(catalog, listed).filter(named).or_else(|| by_name(catalog, listed).filter(unnumbered))
     };
     take(&listings, &mut found, &mut taken, Standing::Same, same);
     match trust {
@@ -121,14 +124,18 @@ fn entries(
     listings: Vec<Listing>,
     found: Vec<Vec<Option<(usize, Standing)>>>,
 ) -> Matching {
+    let mut given: HashSet<Uuid> = HashSet::new();
     let ids: HashMap<Uuid, usize> = known.iter().enumerate().map(|(at, object)| (object.object_id, at)).collect();
     let mut matching = Matching::default();
     for (catalog, (listing, found)) in listings.into_iter().zip(found).enumerate() {
         for (listed, found) in listing.objects.into_iter().zip(found) {
             let (object_id, standing, known) = match found {
                 Some((at, standing)) => (known[at].object_id, standing, Some(at)),
-                None => unmatched(source, known, &ids, &listing.catalog, &listed),
+                None => unmatched(source, (known, &ids, &given), &listing.catalog, &listed),
             };
+            if standing == Standing::New {
+                given.insert(object_id);
+            }
             matching.entries.push(Entry { listed, catalog, object_id, standing, known });
         }
         matching.catalogs.push(listing.catalog);
@@ -139,8 +146,7 @@ fn entries(
 /// An object under a new id, or one that was dropped and is back.
 fn unmatched(
     source: Uuid,
-    known: &[Known],
-    ids: &HashMap<Uuid, usize>,
+    (known, ids, given): (&[Known], &HashMap<Uuid, usize>, &HashSet<Uuid>),
     catalog: &str,
     listed: &Listed,
 ) -> (Uuid, Standing, Option<usize>) {
@@ -150,6 +156,7 @@ fn unmatched(
     for candidate in [first, id(Some(listed.native_id.as_str()))] {
         object_id = candidate;
         match ids.get(&candidate).map(|at| (*at, &known[*at])) {
+            None if given.contains(&candidate) => {}
             None => break,
             Some((at, before)) => {
                 let back = before.native_id.as_ref().is_none_or(|native| *native == listed.native_id);
@@ -244,6 +251,18 @@ mod tests {
         renamed.object_id = id("a", None);
         let both = matched(SOURCE, &[renamed], listing(&[("z", "1"), ("a", "2")]), Trust::Numbers).entries;
         assert_eq!((both[0].object_id, both[1].object_id), (id("a", None), id("a", Some("2"))));
+    }
+
+    #[test]
+    fn two_objects_that_read_the_same_are_two() {
+        let twins = [("a.b.c", "1"), ("a.b.c", "2")];
+        let first = matched(SOURCE, &[], listing(&twins), Trust::Numbers).entries;
+        assert_eq!((first[0].object_id, first[1].object_id), (id("a.b.c", None), id("a.b.c", Some("2"))));
+        let mut base = [known("a.b.c", "1", State::Live), known("a.b.c", "2", State::Live)];
+        base[1].object_id = first[1].object_id;
+        let same = vec![(Standing::Same, Some(0)), (Standing::Same, Some(1))];
+        assert_eq!(standings(&base, &twins, Trust::Numbers), (same.clone(), vec![]));
+        assert_eq!(standings(&base, &twins, Trust::Names), (same, vec![]));
     }
 
     #[test]

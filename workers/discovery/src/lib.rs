@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use pursight_connectors::postgres::catalog::Pace;
+use pursight_connectors::postgres::catalog::{Listed, Pace, PageItem};
 use pursight_engine::{Ending, Failure, Outcome, Place, Run, Runner, Stop};
 use pursight_schemas::{
     DiscoveryCancelled, DiscoveryFailed, DiscoveryStarted, Event, ObjectKind, Problem, SchemaObjectObserved, Topic,
@@ -139,7 +139,8 @@ impl Worker {
         Ok(run.publish(survey.rest()).await?)
     }
 
-    /// Reads what is left of one database; a problem ends the session.
+    /// Reads what is left of one database, what could not be read for a passing reason up to three times. A problem ends
+    /// the session.
     async fn pages(
         &self,
         run: &mut Run,
@@ -148,23 +149,41 @@ impl Worker {
         at: usize,
         reader: &dyn Reader,
     ) -> Result<Option<Problem>, Failure> {
-        let mut pages = reader.pages(survey.unread(at), Pace::new(run.work().strategy));
-        loop {
-            let items = match pages.next().await {
-                Ok(Some(items)) => items,
-                Ok(None) => return Ok(None),
-                Err(problem) => return Ok(Some(problem)),
-            };
-            reading.succeeded();
-            let (fresh, unreadable) = survey.page(at, items);
-            run.publish(unreadable).await?;
-            for fresh in in_chunks(fresh) {
-                let former = self.former(run.work(), &survey.former_ids(&fresh)).await?;
-                run.publish(survey.observe(fresh, former)).await?;
+        let mut list = survey.unread(at);
+        for last in [false, false, true] {
+            let mut pages = reader.pages(list, Pace::new(run.work().strategy));
+            let mut postponed = Vec::new();
+            loop {
+                let mut items = match pages.next().await {
+                    Ok(Some(items)) => items,
+                    Ok(None) => break,
+                    Err(problem) => return Ok(Some(problem)),
+                };
+                reading.succeeded();
+                if !last {
+                    postpone(&mut items, &mut postponed);
+                }
+                self.page(run, survey, at, items).await?;
             }
-            let (done, total) = survey.progress();
-            run.progress(done, Some(total), "reading the catalog").await?;
+            if postponed.is_empty() {
+                break;
+            }
+            list = postponed;
+            reading.pause().await;
         }
+        Ok(None)
+    }
+
+    /// Publishes what differs on one page.
+    async fn page(&self, run: &mut Run, survey: &mut Survey, at: usize, items: Vec<PageItem>) -> Result<(), Failure> {
+        let (fresh, unreadable) = survey.page(at, items);
+        run.publish(unreadable).await?;
+        for fresh in in_chunks(fresh) {
+            let former = self.former(run.work(), &survey.former_ids(&fresh)).await?;
+            run.publish(survey.observe(fresh, former)).await?;
+        }
+        let (done, total) = survey.progress();
+        run.progress(done, Some(total), "reading the catalog").await
     }
 
     async fn former(&self, work: &WorkItem, ids: &[Uuid]) -> Result<Vec<SchemaObjectObserved>, Failure> {
@@ -187,6 +206,17 @@ impl Worker {
         }
         Ok(views)
     }
+}
+
+/// Puts aside what could not be read for a reason that may pass, such as a lock.
+fn postpone(items: &mut Vec<PageItem>, postponed: &mut Vec<Listed>) {
+    items.retain(|item| match item {
+        PageItem::Unreadable(listed, problem) if problem.retryable => {
+            postponed.push(listed.clone());
+            false
+        }
+        PageItem::Unreadable(..) | PageItem::Object(_) | PageItem::Vanished(_) => true,
+    });
 }
 
 fn in_chunks(mut fresh: Vec<Fresh>) -> Vec<Vec<Fresh>> {

@@ -166,6 +166,12 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
+    /// Leaves the server alone for a moment.
+    pub async fn pause(&mut self) {
+        let pause = self.pauses.next_backoff().unwrap_or_default();
+        tokio::time::sleep(pause.min(self.until.saturating_duration_since(Instant::now()))).await;
+    }
+
     /// Ends all sessions; statements sent and rows received.
     pub fn close(mut self) -> (i64, i64) {
         for at in 0..self.sites.len() {

@@ -17,7 +17,7 @@ use crate::base::{Base, Known, State};
 use crate::content::Content;
 use crate::diff::path::qualified;
 use crate::diff::{change, column_renames, diff};
-use crate::echo::{Renamed, Renames, may_be_echo, reported};
+use crate::echo::{Renamed, Renames, is_enumeration, may_be_echo, reported};
 use crate::hash::content_hash;
 use crate::identity::{Entry, Matching, Standing};
 use crate::versions;
@@ -269,6 +269,9 @@ impl Survey {
         let renames = &mut self.renames[entry.catalog];
         let content = &fresh.content;
         renames.columns(&content.schema, &content.name, &column_renames(changes));
+        if let (true, Some(before), Some(after)) = (is_enumeration(content), &former.definition, &content.definition) {
+            renames.labels(before, after);
+        }
         // renamed between the listing and the page
         let moved = (&former.schema, &former.name) != (&content.schema, &content.name);
         if moved && entry.standing != Standing::Renamed {

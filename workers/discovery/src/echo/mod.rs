@@ -80,6 +80,7 @@ impl Judge<'_> {
                 self.constraint_follows(change)
             }
             K::IndexChanged | K::IndexDropped => self.index_follows(change),
+            K::DefinitionChanged if is_enumeration(self.after) => false,
             K::DefaultChanged | K::GeneratedChanged | K::DefinitionChanged => self.both(change, |a, b| self.text(a, b)),
             K::ColumnTypeWidened | K::ColumnTypeNarrowed | K::ColumnTypeChanged => {
                 self.both(change, |a, b| same_under(&lex(a), &lex(b), self.seen.renames.types()))
@@ -211,6 +212,11 @@ impl Judge<'_> {
         };
         dropped.filter(same).map(|change| change.path.clone()).collect()
     }
+}
+
+/// An enumeration names nothing but its labels: what changed there is news.
+pub fn is_enumeration(content: &Content) -> bool {
+    content.kind == ObjectKind::Type && content.definition.as_deref().is_some_and(|text| text.starts_with("ENUM ("))
 }
 
 /// Every way to read `table.trigger` where both may hold dots.

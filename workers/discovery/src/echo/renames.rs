@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use pursight_schemas::ObjectKind;
 
-use super::tokens::Pairs;
+use super::tokens::{Pairs, Token, lex};
 use crate::content::Content;
 use crate::diff::path::qualified;
 
@@ -27,6 +27,7 @@ pub struct Renames {
     relations: HashMap<(String, String), (String, String)>,
     targets: HashMap<String, String>,
     types: HashSet<(String, String)>,
+    labels: HashSet<(String, String)>,
     columns: HashMap<(String, String), Vec<(String, String)>>,
 }
 
@@ -59,9 +60,16 @@ impl Renames {
         }
     }
 
-    /// Nothing was renamed.
-    pub fn is_empty(&self) -> bool {
-        self.names.is_empty() && self.columns.is_empty()
+    /// Notes labels of an enumeration that read otherwise while there are as many as before.
+    pub fn labels(&mut self, before: &str, after: &str) {
+        let labels = |text: &str| -> Vec<String> {
+            let literal = |token| if let Token::Literal(label) = token { Some(label) } else { None };
+            lex(text).into_iter().filter_map(literal).collect()
+        };
+        let (before, after) = (labels(before), labels(after));
+        if before.len() == after.len() {
+            self.labels.extend(before.into_iter().zip(after).filter(|(old, new)| old != new));
+        }
     }
 
     /// What may be printed differently inside of `object`: everything that was renamed, and columns of itself, of what
@@ -125,6 +133,10 @@ pub struct Seen<'a> {
 }
 
 impl Pairs for Seen<'_> {
+    fn relabelled(&self, before: &str, after: &str) -> bool {
+        self.renames.labels.renamed(before, after)
+    }
+
     fn renamed(&self, before: &str, after: &str) -> bool {
         self.renames.names.renamed(before, after) || self.columns.iter().any(|(old, new)| old == before && new == after)
     }

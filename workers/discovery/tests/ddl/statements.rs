@@ -9,7 +9,7 @@ CREATE TYPE shop.point2 AS (x integer, y integer);
 CREATE DOMAIN shop.positive AS integer CHECK (VALUE > 0);
 CREATE TABLE shop.people (
     id integer PRIMARY KEY, name character varying(20) NOT NULL, mail text, state character varying(9) DEFAULT 'new',
-    born date, feels shop.mood, amount numeric(10,2), "Odd name" text, code character varying(5) COLLATE "C",
+    born date, feels shop.mood DEFAULT 'ok', amount numeric(10,2), "Odd name" text, code character varying(5) COLLATE "C",
     twice integer GENERATED ALWAYS AS (id * 2) STORED,
     CONSTRAINT people_mail UNIQUE (mail), CONSTRAINT people_state CHECK (state <> ''));
 CREATE INDEX people_name ON shop.people (name);
@@ -219,6 +219,7 @@ pub const STATEMENTS: &[(&str, &[&str])] = &[
     ),
     ("ALTER FUNCTION shop.touch() RENAME TO stamp", &["ROUTINE shop.stamp(): OBJECT_RENAMED name"]),
     ("ALTER TYPE shop.mood ADD VALUE 'happy'", &["TYPE shop.mood: DEFINITION_CHANGED definition"]),
+    ("ALTER TYPE shop.mood RENAME VALUE 'ok' TO 'fine'", &["TYPE shop.mood: DEFINITION_CHANGED definition"]),
     ("ALTER TYPE shop.mood RENAME TO feeling", &["TYPE shop.feeling: OBJECT_RENAMED name"]),
     ("ALTER TYPE shop.point2 ADD ATTRIBUTE z integer", &["TYPE shop.point2: COLUMN_ADDED columns/z"]),
     ("ALTER TYPE shop.point2 RENAME ATTRIBUTE z TO height", &["TYPE shop.point2: COLUMN_RENAMED columns/z"]),

@@ -39,6 +39,8 @@ pub struct Script {
     /// After so many pages of a session: the fault.
     pub pages: VecDeque<(usize, Fault)>,
     pub unreadable: Vec<String>,
+    /// Locked for so many readings.
+    pub locked: Vec<(String, usize)>,
     pub sessions: usize,
     pub open_now: usize,
     pub most_open: usize,
@@ -151,6 +153,11 @@ impl Paging for Pages<'_> {
             script.details += 1;
             if script.unreadable.contains(&next.name) {
                 return PageItem::Unreadable(next, Problem { code: "MISSING_GRANT".into(), ..Problem::default() });
+            }
+            if let Some((_, left)) = script.locked.iter_mut().find(|(name, left)| *name == next.name && *left > 0) {
+                *left -= 1;
+                let problem = Problem { code: "STATEMENT_TIMEOUT".into(), retryable: true, ..Problem::default() };
+                return PageItem::Unreadable(next, problem);
             }
             let is =
                 |object: &&CatalogObject| object.native_id == next.native_id && object.catalog == self.session.database;

@@ -93,6 +93,18 @@ fn what_cannot_be_read_or_vanished_is_no_drop() {
 }
 
 #[test]
+fn a_lock_is_waited_out_three_times_and_is_no_drop() {
+    let mut rig = three();
+    rig.server.with(|script| script.locked = vec![("a".into(), 2), ("c".into(), 3)]);
+    let (words, outcome) = rig.run(|_| {});
+    let wanted = ["DiscoveryStarted", "observed db.b", "observed db.a", "unreadable c", "SchemaSnapshotCompleted"];
+    assert_eq!(words, wanted);
+    assert_eq!(result(&outcome, "unreadable"), "1");
+    let (words, _) = rig.run(|_| {});
+    assert_eq!(words, ["DiscoveryStarted", "observed db.c", "changed c OBJECT_ADDED", "SchemaSnapshotCompleted"]);
+}
+
+#[test]
 fn several_databases_are_catalogs_read_one_session_at_a_time() {
     let mut rig = Rig::new(vec![table("one", "a", 1), table("two", "a", 1), table("three", "a", 1)]);
     rig.server.with(|script| script.databases = vec!["one".into(), "two".into(), "three".into()]);
