@@ -33,7 +33,7 @@ pub struct AuditRow {
     pub principal: Option<String>,
     /// Actor.
     pub actor: Option<Value>,
-    /// Payload sha256.
+    /// SHA-256 of the command as it was sent.
     pub payload_sha256: String,
     /// Record topic.
     pub record_topic: String,

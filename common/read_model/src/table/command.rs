@@ -23,7 +23,7 @@ pub struct CommandRow {
     pub source_id: Option<Uuid>,
     /// Version.
     pub version: Option<i64>,
-    /// Payload sha256.
+    /// SHA-256 of the command as it was sent.
     pub payload_sha256: Option<String>,
     /// Who asked.
     pub principal: String,
@@ -61,9 +61,9 @@ pub struct CommandRow {
     pub ended_at: Option<DateTime<Utc>>,
     /// Outcome event id.
     pub outcome_event_id: Option<Uuid>,
-    /// Outcome partition.
+    /// Partition of the outcome topic.
     pub outcome_partition: i32,
-    /// Recorded at.
+    /// Time of the newest record.
     pub recorded_at: DateTime<Utc>,
 }
 

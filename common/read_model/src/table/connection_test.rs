@@ -31,9 +31,9 @@ pub struct ConnectionTest {
     pub steps: Value,
     /// Server.
     pub server: Option<Value>,
-    /// Latency us.
+    /// Latency, microseconds.
     pub latency_us: Option<i64>,
-    /// Duration us.
+    /// Duration, microseconds.
     pub duration_us: i64,
     /// Who asked.
     pub principal: String,

@@ -21,7 +21,7 @@ pub struct DataSource {
     pub state: String,
     /// Name.
     pub name: String,
-    /// Name key.
+    /// Folded name: two live sources of a tenant never share one.
     pub name_key: String,
     /// Source type.
     pub source_type: String,

@@ -35,7 +35,7 @@ pub struct DeadLetter {
     pub record_key: Option<String>,
     /// Size bytes.
     pub size_bytes: i64,
-    /// Recorded at.
+    /// Time of the record.
     pub recorded_at: DateTime<Utc>,
 }
 

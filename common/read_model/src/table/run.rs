@@ -41,7 +41,7 @@ pub struct RunRow {
     pub started_at: DateTime<Utc>,
     /// Ended at.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Duration us.
+    /// Duration, microseconds.
     pub duration_us: Option<i64>,
     /// Problem.
     pub problem: Option<Value>,
@@ -57,7 +57,7 @@ pub struct RunRow {
     pub visibility_hash: Option<String>,
     /// Fingerprint.
     pub fingerprint: Option<String>,
-    /// Unreadable.
+    /// What could not be read, or how much.
     pub unreadable: Option<i64>,
     /// Queries.
     pub queries: Option<i64>,

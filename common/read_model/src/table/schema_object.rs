@@ -52,11 +52,11 @@ pub struct SchemaObject {
     pub in_scope: bool,
     /// It was in the last complete listing.
     pub listed: bool,
-    /// Unreadable.
+    /// What could not be read, or how much.
     pub unreadable: Option<Value>,
-    /// Held by run.
+    /// The run that held its deletion.
     pub held_by_run: Option<Uuid>,
-    /// Entailed by.
+    /// What was dropped and took it along.
     pub entailed_by: Vec<String>,
     /// First run id.
     pub first_run_id: Uuid,

@@ -25,11 +25,11 @@ pub struct SourceStatistics {
     pub object_count: i64,
     /// Row estimate.
     pub row_estimate: Option<i64>,
-    /// Cache hit ratio ppm.
+    /// Cache hit ratio, millionths.
     pub cache_hit_ratio_ppm: Option<i64>,
-    /// Query time p50 us.
+    /// Query time p50, microseconds.
     pub query_time_p50_us: Option<i64>,
-    /// Query time p95 us.
+    /// Query time p95, microseconds.
     pub query_time_p95_us: Option<i64>,
     /// Query time samples.
     pub query_time_samples: Option<i32>,

@@ -33,13 +33,13 @@ pub struct WorkItemRow {
     pub strategy: String,
     /// Scope.
     pub scope: Option<Value>,
-    /// Full listing.
+    /// Observe unchanged objects again.
     pub full_listing: bool,
-    /// Exact.
+    /// Count instead of estimating.
     pub exact: bool,
     /// Dry run.
     pub dry_run: bool,
-    /// Confirms.
+    /// The run whose held deletions are confirmed.
     pub confirms: Option<Uuid>,
     /// Who asked.
     pub principal: String,
