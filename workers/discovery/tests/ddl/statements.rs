@@ -58,6 +58,10 @@ pub const STATEMENTS: &[(&str, &[&str])] = &[
     ("ALTER TABLE shop.log RENAME COLUMN at TO happened_at", &["TABLE shop.log: COLUMN_RENAMED columns/at"]),
     ("ALTER VIEW shop.names RENAME COLUMN name TO called", &["VIEW shop.names: COLUMN_RENAMED columns/name"]),
     (
+        "CREATE OR REPLACE VIEW shop.names AS SELECT a.name AS called FROM shop.adults a WHERE EXISTS (SELECT FROM shop.log)",
+        &["VIEW shop.names: DEFINITION_CHANGED definition"],
+    ),
+    (
         "ALTER TABLE shop.bookings ALTER COLUMN room TYPE bigint",
         &["TABLE shop.bookings: COLUMN_TYPE_WIDENED columns/room/type"],
     ),
