@@ -43,6 +43,7 @@ pub struct Settings {
     trusted_keys: Option<PathBuf>,
     secrets: SecretSettings,
     egress_allow: String,
+    sources_per_tenant: u32,
     http: HttpSettings,
     logs: LogSettings,
     schema_registry_url: Option<Hidden>,
@@ -86,6 +87,7 @@ impl Settings {
             trusted_keys: reader.path("PURSIGHT_TRUSTED_KEYS"),
             secrets: SecretSettings::read(&mut reader, map),
             egress_allow: reader.text("PURSIGHT_EGRESS_ALLOW").unwrap_or_default(),
+            sources_per_tenant: reader.number("PURSIGHT_SOURCES_PER_TENANT", 1..=1_000_000),
             http: HttpSettings::read(&mut reader),
             logs: LogSettings::read(&mut reader),
             schema_registry_url: reader.url("SCHEMA_REGISTRY_URL").map(Hidden::new),
@@ -174,6 +176,11 @@ impl Settings {
     /// Where secrets come from.
     pub fn secrets(&self) -> &SecretSettings {
         &self.secrets
+    }
+
+    /// Most live sources of a tenant.
+    pub fn sources_per_tenant(&self) -> u32 {
+        self.sources_per_tenant
     }
 
     /// Addresses that customers' databases may have, as the egress policy reads them.

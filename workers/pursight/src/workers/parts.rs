@@ -29,8 +29,6 @@ use crate::context::{Context, database_error, setting_error};
 use crate::error::{CliError, chain};
 use crate::ports::{Learning, LetterSeal, ReadBarrier};
 
-/// Live sources of a tenant at most.
-const LIVE_SOURCES: i64 = 10_000;
 /// Facts that the registry holds beyond the read model at most, per partition.
 const OVERLAY: usize = 20_000;
 /// Longest wait for one secret of AWS.
@@ -88,7 +86,8 @@ impl Parts {
             now: now_micros,
             new_id,
         };
-        let rules = Rules { live_sources: LIVE_SOURCES, connectors: vec![SourceType::Postgresql] };
+        let live_sources = i64::from(self.settings.sources_per_tenant());
+        let rules = Rules { live_sources, connectors: vec![SourceType::Postgresql] };
         let prefix = self.kafka.prefix.clone();
         let inner = Registry::new(ports, pursight_registry::Settings { prefix, rules, overlay: OVERLAY });
         let registry = SchemaRegistry::new(self.settings.schema_registry_url()).map_err(|error| fatal(&error))?;
