@@ -202,7 +202,7 @@ fn dropped(survey: &Survey, drops: &[Drop], views: &[SchemaObjectObserved]) -> V
         // a table's drop says that its triggers are gone
         if !drop.part_of_table {
             let name = qualified(&known.schema, &known.name);
-            let changes = vec![change(ChangeKind::ObjectDropped, "name".into(), Some(name), None)];
+            let changes = vec![change(ChangeKind::ObjectDropped, String::new(), Some(name), None)];
             let (object, from_hash) = (known.object(), known.content_hash.clone());
             events.push(SchemaChanged { run_id, object, from_hash, changes, ..SchemaChanged::default() }.into());
         }

@@ -300,7 +300,7 @@ impl Survey {
     fn addition(&self, content: &Content) -> Change {
         let name = qualified(&content.schema, &content.name);
         let certainty = if self.widened { Certainty::Suspected } else { Certainty::Certain };
-        Change { certainty, ..change(ChangeKind::ObjectAdded, "name".into(), None, Some(name)) }
+        Change { certainty, ..change(ChangeKind::ObjectAdded, String::new(), None, Some(name)) }
     }
 
     fn changed(&mut self, compared: Compared, may_wait: bool) -> Vec<Event> {

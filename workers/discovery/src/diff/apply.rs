@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use pursight_schemas::{Change, ChangeKind, Column, Constraint, Index, ObjectKind, ObjectRef, Partitioning};
-use serde::Deserialize;
+use pursight_schemas::{Change, ChangeKind, Column, Constraint, Index, ObjectRef, Partitioning};
 
 use super::column_renames;
-use super::path::{read, split, unqualified};
-use crate::content::{Content, needed_key};
+use super::path::{part, read, unqualified};
+use crate::content::Content;
 
 /// The content after `changes`, or `None` where they do not fit it.
 pub fn apply(changes: &[Change], before: &Content) -> Option<Content> {
@@ -30,10 +29,10 @@ pub fn apply(changes: &[Change], before: &Content) -> Option<Content> {
 
 fn take_out(change: &Change, content: &mut Content) -> Option<()> {
     let Some(before) = &change.before else { return Some(()) };
-    let path = split(&change.path);
-    match path.first()?.as_str() {
+    match change.path.split('/').next()? {
         "columns" if change.kind == ChangeKind::ColumnDropped => {
-            remove(&mut content.columns, |column| column.name == path[1])
+            let gone = part(&change.path, "columns", None)?;
+            remove(&mut content.columns, |column| column.name == gone)
         }
         "constraints" => {
             let gone: Constraint = read(before)?;
@@ -42,10 +41,6 @@ fn take_out(change: &Change, content: &mut Content) -> Option<()> {
         "indexes" => {
             let gone: Index = read(before)?;
             remove(&mut content.indexes, |index| index.name == gone.name)
-        }
-        "depends_on" => {
-            let gone = Needed::read(before)?;
-            remove(&mut content.depends_on, |needed| needed_key(needed) == needed_key(&gone))
         }
         _ => Some(()),
     }
@@ -58,22 +53,21 @@ fn remove<T>(list: &mut Vec<T>, matches: impl Fn(&T) -> bool) -> Option<()> {
 }
 
 fn put_in(change: &Change, content: &mut Content) -> Option<()> {
-    let path = split(&change.path);
-    match (path.first()?.as_str(), path.len()) {
-        ("name", 1) => (content.schema, content.name) = unqualified(change.after.as_deref()?)?,
-        ("native_id", 1) => content.native_id.clone_from(&change.after),
-        ("owner", 1) => content.owner.clone_from(&change.after),
-        ("comment", 1) => content.comment.clone_from(&change.after),
-        ("definition", 1) => content.definition.clone_from(&change.after),
-        ("partitions", 1) => content.partitions = optional::<Partitioning>(change)?,
-        ("depends_on", _) => content.depends_on.extend(change.after.as_deref().map(Needed::read).unwrap_or(None)),
-        ("constraints", 2) => content.constraints.extend(optional::<Constraint>(change)?),
-        ("indexes", 2) => content.indexes.extend(optional::<Index>(change)?),
-        ("columns", 2) if change.kind == ChangeKind::ColumnAdded => {
-            content.columns.extend(optional::<Column>(change)?);
-        }
-        ("columns", 2) => {}
-        ("columns", 3) => property(change, &path, content)?,
+    match (change.path.as_str(), change.path.split('/').next()?) {
+        ("name" | "schema", _) => (content.schema, content.name) = unqualified(change.after.as_deref()?)?,
+        ("native_id", _) => content.native_id.clone_from(&change.after),
+        ("owner", _) => content.owner.clone_from(&change.after),
+        ("comment", _) => content.comment.clone_from(&change.after),
+        ("definition", _) => content.definition.clone_from(&change.after),
+        ("partitions", _) => content.partitions = optional::<Partitioning>(change)?,
+        ("depends_on", _) => content.depends_on = optional::<Vec<ObjectRef>>(change)?.unwrap_or_default(),
+        (_, "constraints") => content.constraints.extend(optional::<Constraint>(change)?),
+        (_, "indexes") => content.indexes.extend(optional::<Index>(change)?),
+        (_, "columns") => match change.kind {
+            ChangeKind::ColumnAdded => content.columns.extend(optional::<Column>(change)?),
+            ChangeKind::ColumnDropped | ChangeKind::ColumnRenamed => {}
+            _ => property(change, content)?,
+        },
         _ => return None,
     }
     Some(())
@@ -87,34 +81,29 @@ fn optional<T: serde::de::DeserializeOwned>(change: &Change) -> Option<Option<T>
     }
 }
 
-fn property(change: &Change, path: &[String], content: &mut Content) -> Option<()> {
-    // a column that was added in the same run has no changes of its own
-    let column = content.columns.iter_mut().find(|column| column.name == path[1])?;
-    match path[2].as_str() {
+/// The column's own name may hold slashes: the property is what the kind of the change says.
+fn property(change: &Change, content: &mut Content) -> Option<()> {
+    use ChangeKind as K;
+    let property = match change.kind {
+        K::ColumnTypeWidened | K::ColumnTypeNarrowed | K::ColumnTypeChanged => "type",
+        K::NullabilityLoosened | K::NullabilityTightened => "nullable",
+        K::DefaultChanged => "default",
+        K::GeneratedChanged => "generated",
+        K::IdentityChanged => "identity",
+        K::CollationChanged => "collation",
+        K::CommentChanged => "comment",
+        _ => return None,
+    };
+    let name = part(&change.path, "columns", Some(property))?;
+    let column = content.columns.iter_mut().find(|column| column.name == name)?;
+    match property {
         "type" => column.data_type.clone_from(change.after.as_ref()?),
         "nullable" => column.nullable = change.after.as_deref()?.parse().ok()?,
         "default" => column.default.clone_from(&change.after),
         "generated" => column.generated.clone_from(&change.after),
         "identity" => column.identity.clone_from(&change.after),
         "collation" => column.collation.clone_from(&change.after),
-        "comment" => column.comment.clone_from(&change.after),
-        _ => return None,
+        _ => column.comment.clone_from(&change.after),
     }
     Some(())
-}
-
-/// A dependency as a change writes it: without ids.
-#[derive(Deserialize)]
-struct Needed {
-    catalog: String,
-    schema: String,
-    name: String,
-    kind: ObjectKind,
-}
-
-impl Needed {
-    fn read(text: &str) -> Option<ObjectRef> {
-        let Self { catalog, schema, name, kind } = read(text)?;
-        Some(ObjectRef { catalog, schema, name, kind, ..ObjectRef::default() })
-    }
 }

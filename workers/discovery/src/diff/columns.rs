@@ -88,7 +88,7 @@ pub fn diff(pairs: &Pairs<'_>, changes: &mut Vec<Change>) {
     for (before, after, certainty) in &pairs.same {
         if before.name != after.name {
             let (old, new) = (Some(before.name.clone()), Some(after.name.clone()));
-            let renamed = change(ChangeKind::ColumnRenamed, join(&["columns", &before.name]), old, new);
+            let renamed = change(ChangeKind::ColumnRenamed, join(&["columns", &after.name, "name"]), old, new);
             changes.push(Change { certainty: *certainty, ..renamed });
         }
         properties(before, after, changes);

@@ -1,11 +1,11 @@
 //! Changes of the object itself: name, identity, owner, comment, definition, partitioning, dependencies.
 //! Must not know columns, constraints or indexes.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use pursight_schemas::{Change, ChangeKind, ObjectRef, Partitioning, Severity};
 
-use super::path::{join, qualified, written};
+use super::path::{qualified, written};
 use super::{change, severity};
 use crate::content::{Content, needed_key, plain_text};
 
@@ -13,7 +13,8 @@ use crate::content::{Content, needed_key, plain_text};
 pub fn diff(before: &Content, after: &Content, reshaped: bool, changes: &mut Vec<Change>) {
     let names = |content: &Content| qualified(&content.schema, &content.name);
     if (&before.schema, &before.name) != (&after.schema, &after.name) {
-        changes.push(change(ChangeKind::ObjectRenamed, "name".into(), Some(names(before)), Some(names(after))));
+        let path = if before.name == after.name { "schema" } else { "name" };
+        changes.push(change(ChangeKind::ObjectRenamed, path.into(), Some(names(before)), Some(names(after))));
     }
     if let (Some(old), Some(new)) = (&before.native_id, &after.native_id)
         && old != new
@@ -47,19 +48,15 @@ fn how_cut(partitions: &Partitioning) -> String {
 }
 
 fn dependencies(before: &[ObjectRef], after: &[ObjectRef], changes: &mut Vec<Change>) {
-    let keyed = |list: &[ObjectRef]| -> BTreeMap<String, String> { list.iter().map(named).collect() };
-    let (before, after) = (keyed(before), keyed(after));
-    for (path, value) in before.iter().filter(|(path, _)| !after.contains_key(*path)) {
-        changes.push(change(ChangeKind::DependencyChanged, path.clone(), Some(value.clone()), None));
-    }
-    for (path, value) in after.iter().filter(|(path, _)| !before.contains_key(*path)) {
-        changes.push(change(ChangeKind::DependencyChanged, path.clone(), None, Some(value.clone())));
-    }
+    let listed = |list: &[ObjectRef]| {
+        let named: BTreeSet<String> = list.iter().map(named).collect();
+        (!named.is_empty()).then(|| format!("[{}]", named.into_iter().collect::<Vec<_>>().join(",")))
+    };
+    optional(ChangeKind::DependencyChanged, "depends_on", &listed(before), &listed(after), changes);
 }
 
-/// Path and value of a dependency: without ids, which may differ where the content does not.
-fn named(needed: &ObjectRef) -> (String, String) {
+/// A dependency without ids, which may differ where the content does not.
+fn named(needed: &ObjectRef) -> String {
     let (kind, catalog, schema, name) = needed_key(needed);
-    let value = serde_json::json!({"catalog": catalog, "schema": schema, "name": name, "kind": kind.symbol()});
-    (join(&["depends_on", kind.symbol(), catalog, schema, name]), value.to_string())
+    serde_json::json!({"kind": kind.symbol(), "catalog": catalog, "schema": schema, "name": name}).to_string()
 }

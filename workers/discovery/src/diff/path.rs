@@ -6,18 +6,18 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Joins parts with slashes; slashes and percent signs inside of a part are escaped.
+/// `columns/name/type`: a list, the part's name as it is, a property. The kind of a change says where the name ends.
 pub fn join(parts: &[&str]) -> String {
-    parts.iter().map(|part| escape(part)).collect::<Vec<_>>().join("/")
+    parts.join("/")
 }
 
-/// The parts of a path.
-pub fn split(path: &str) -> Vec<String> {
-    path.split('/').map(|part| part.replace("%2F", "/").replace("%25", "%")).collect()
-}
-
-fn escape(part: &str) -> String {
-    part.replace('%', "%25").replace('/', "%2F")
+/// The part's name in a path, between its list and the property.
+pub fn part<'a>(path: &'a str, list: &str, property: Option<&str>) -> Option<&'a str> {
+    let rest = path.strip_prefix(list)?.strip_prefix('/')?;
+    match property {
+        None => Some(rest),
+        Some(property) => rest.strip_suffix(property)?.strip_suffix('/'),
+    }
 }
 
 /// `schema.name`, quoted where a part holds a dot or a quote.
@@ -81,7 +81,8 @@ mod tests {
     proptest! {
         #[test]
         fn names_come_back_from_paths_and_qualified_texts(schema in ".*", name in ".*") {
-            prop_assert_eq!(split(&join(&[&schema, &name])), vec![schema.clone(), name.clone()]);
+            let path = join(&["columns", &name, "type"]);
+            prop_assert_eq!(part(&path, "columns", Some("type")), Some(name.as_str()));
             prop_assert_eq!(unqualified(&qualified(&schema, &name)), Some((schema, name)));
         }
     }
@@ -89,7 +90,9 @@ mod tests {
     #[test]
     fn plain_names_are_written_plainly() {
         assert_eq!(qualified("sales", "orders"), "sales.orders");
-        assert_eq!(join(&["columns", "a/b", "type"]), "columns/a%2Fb/type");
+        assert_eq!(join(&["columns", "a/b", "type"]), "columns/a/b/type");
+        assert_eq!(part("columns/a/b", "columns", None), Some("a/b"));
+        assert_eq!(part("comment", "columns", Some("comment")), None);
         assert_eq!(unqualified("nodot"), None);
         assert_eq!(unqualified("a.\"b"), None);
     }

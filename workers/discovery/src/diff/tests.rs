@@ -216,12 +216,12 @@ type Case = (fn(&mut Content), &'static str);
 /// Each as `KIND severity path before>after certainty`.
 const CASES: &[Case] = &[
     (|t| t.name = "u".into(), "OBJECT_RENAMED MAJOR name s.t>s.u CERTAIN"),
-    (|t| t.schema = "r".into(), "OBJECT_RENAMED MAJOR name s.t>r.t CERTAIN"),
+    (|t| t.schema = "r".into(), "OBJECT_RENAMED MAJOR schema s.t>r.t CERTAIN"),
     (|t| t.native_id = Some("2".into()), "OBJECT_RECREATED MAJOR native_id 1>2 CERTAIN"),
     (|t| t.owner = Some("o".into()), "OWNER_CHANGED SECURITY owner >o CERTAIN"),
     (|t| t.comment = Some("o".into()), "COMMENT_CHANGED PATCH comment >o CERTAIN"),
     (|t| t.definition = Some("o".into()), "DEFINITION_CHANGED MINOR definition >o CERTAIN"),
-    (|t| t.columns[1].name = "x".into(), "COLUMN_RENAMED MAJOR columns/b b>x CERTAIN"),
+    (|t| t.columns[1].name = "x".into(), "COLUMN_RENAMED MAJOR columns/x/name b>x CERTAIN"),
     (|t| t.columns[0].data_type = "bigint".into(), "COLUMN_TYPE_WIDENED MINOR columns/a/type integer>bigint CERTAIN"),
     (
         |t| t.columns[0].data_type = "smallint".into(),
@@ -281,13 +281,14 @@ const CASES: &[Case] = &[
                 ..ObjectRef::default()
             })
         },
-        "DEPENDENCY_CHANGED PATCH depends_on/TABLE//s/p >{…} CERTAIN",
+        "DEPENDENCY_CHANGED PATCH depends_on >[…] CERTAIN",
     ),
 ];
 
 fn shown(changes: &[Change]) -> String {
     let value = |value: &Option<String>| match value.as_deref() {
         Some(text) if text.starts_with('{') => "{…}".to_owned(),
+        Some(text) if text.starts_with('[') => "[…]".to_owned(),
         text => text.unwrap_or_default().to_owned(),
     };
     let one = |change: &Change| {
@@ -320,7 +321,7 @@ fn in_a_recreated_table_a_column_keeps_its_name_and_a_rename_is_suspected() {
     after.columns[1].name = "x".into();
     after.columns[2].ordinal = 3;
     let shown = shown(&diff(&table(), &after));
-    assert_eq!(shown, "COLUMN_RENAMED MAJOR columns/b b>x SUSPECTED;OBJECT_RECREATED MAJOR native_id 1>2 CERTAIN");
+    assert_eq!(shown, "COLUMN_RENAMED MAJOR columns/x/name b>x SUSPECTED;OBJECT_RECREATED MAJOR native_id 1>2 CERTAIN");
 }
 
 #[test]
@@ -331,7 +332,7 @@ fn exchanged_names_are_two_renames() {
     let changes = diff(&table(), &after);
     assert_eq!(
         shown(&changes),
-        "COLUMN_RENAMED MAJOR columns/a a>b CERTAIN;COLUMN_RENAMED MAJOR columns/b b>a CERTAIN"
+        "COLUMN_RENAMED MAJOR columns/a/name b>a CERTAIN;COLUMN_RENAMED MAJOR columns/b/name a>b CERTAIN"
     );
     assert_eq!(apply(&changes, &table()).unwrap().normal(), after.normal());
 }

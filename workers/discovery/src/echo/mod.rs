@@ -54,7 +54,7 @@ fn is_structure(kind: ChangeKind) -> bool {
 
 fn names_of(changes: &[Change], kind: ChangeKind) -> BTreeSet<String> {
     let found = changes.iter().filter(|change| change.kind == kind);
-    found.filter_map(|change| path::split(&change.path).into_iter().nth(1)).collect()
+    found.filter_map(|change| path::part(&change.path, "columns", None)).map(str::to_owned).collect()
 }
 
 struct Judge<'a> {
@@ -72,7 +72,7 @@ impl Judge<'_> {
         use ChangeKind as K;
         match change.kind {
             K::ObjectRenamed => self.follows(),
-            K::DependencyChanged => self.restructured || self.needed_renamed(change),
+            K::DependencyChanged => self.derived() || self.needed_renamed(),
             K::CheckChanged | K::ForeignKeyChanged | K::ExclusionChanged | K::PrimaryKeyChanged => {
                 self.constraint_follows(change)
             }
@@ -122,26 +122,25 @@ impl Judge<'_> {
         }
     }
 
-    fn needed_renamed(&self, change: &Change) -> bool {
-        let list = |content: &Content| -> BTreeSet<(ObjectKind, String, String)> {
+    /// What a definition needs follows from it; what a table inherits from is news of its own.
+    fn derived(&self) -> bool {
+        let defined = !matches!(self.after.kind, ObjectKind::Table | ObjectKind::ForeignTable);
+        defined && self.restructured
+    }
+
+    /// Everything needed is what was needed, under another name.
+    fn needed_renamed(&self) -> bool {
+        type Needed = (ObjectKind, String, String);
+        let list = |content: &Content| -> BTreeSet<Needed> {
             content.depends_on.iter().map(|n| (n.kind, n.schema.clone(), n.name.clone())).collect()
         };
         let (before, after) = (list(self.before), list(self.after));
         let gone: Vec<_> = before.difference(&after).collect();
         let came: Vec<_> = after.difference(&before).collect();
-        let same = |(a_kind, a_schema, a_name): &(ObjectKind, String, String),
-                    (b_kind, b_schema, b_name): &(ObjectKind, String, String)| {
-            let part = |a: &str, b: &str| a == b || same_under(&lex(a), &lex(b), &self.seen) || self.seen.renamed(a, b);
-            a_kind == b_kind && part(a_schema, b_schema) && part(a_name, b_name)
-        };
-        let this = path::split(&change.path);
-        let is_this = |(kind, schema, name): &(ObjectKind, String, String)| {
-            this.get(1).is_some_and(|k| k == kind.symbol()) && this.get(3) == Some(schema) && this.get(4) == Some(name)
-        };
-        match (&change.before, &change.after) {
-            (Some(_), None) => gone.iter().filter(|old| is_this(old)).any(|old| came.iter().any(|new| same(old, new))),
-            _ => came.iter().filter(|new| is_this(new)).any(|new| gone.iter().any(|old| same(old, new))),
-        }
+        let part = |a: &str, b: &str| a == b || self.seen.renamed(a, b) || same_under(&lex(a), &lex(b), &self.seen);
+        let same = |old: &Needed, new: &Needed| old.0 == new.0 && part(&old.1, &new.1) && part(&old.2, &new.2);
+        gone.iter().all(|old| came.iter().any(|new| same(old, new)))
+            && came.iter().all(|new| gone.iter().any(|old| same(old, new)))
     }
 
     fn constraint_follows(&self, change: &Change) -> bool {

@@ -15,8 +15,8 @@ fn said(events: &[Event]) -> Vec<String> {
     for event in events {
         match event {
             Event::SchemaChanged(event) => {
-                let path = |change: &Change| change.path.replace(&event.object.catalog, "DATABASE");
-                let changes = event.changes.iter().map(|change| format!("{} {}", change.kind.symbol(), path(change)));
+                let one = |change: &Change| format!("{} {}", change.kind.symbol(), change.path).trim_end().to_owned();
+                let changes = event.changes.iter().map(one);
                 let (object, changes) = (&event.object, changes.collect::<Vec<_>>().join(", "));
                 said.push(format!("{} {}.{}: {changes}", object.kind.symbol(), object.schema, object.name));
             }
