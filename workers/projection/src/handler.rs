@@ -6,11 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use pursight_engine::{Claim, Failure, Handler, Line, Record};
 use pursight_read_model::fold::Wanted;
 use pursight_read_model::position::{self, Position};
 use pursight_read_model::{ReadModel, ReadModelError};
-use pursight_schemas::{Event, Topic};
+use pursight_schemas::Topic;
 use tokio::sync::Semaphore;
 
 use crate::decode::Message;
@@ -42,6 +43,13 @@ pub struct Projection {
 struct Held {
     epoch: i64,
     next_offset: i64,
+    newest_record_at: Option<DateTime<Utc>>,
+}
+
+impl From<&Position> for Held {
+    fn from(at: &Position) -> Self {
+        Self { epoch: at.epoch, next_offset: at.next_offset, newest_record_at: at.newest_record_at }
+    }
 }
 
 impl Projection {
@@ -101,7 +109,7 @@ impl Projection {
         if let Err(error) = self.model.commit(transaction).await {
             self.resolve_doubt(topic, partition, &after, error).await?;
         }
-        self.hold(topic, partition, Held { epoch: held.epoch, next_offset: after.next_offset });
+        self.hold(topic, partition, Held::from(&after));
         Ok(verdicts)
     }
 
@@ -139,7 +147,7 @@ impl Handler for Projection {
             ));
         }
         self.model.commit(transaction).await.map_err(failure)?;
-        self.hold(topic, partition, Held { epoch: taken.epoch, next_offset: taken.next_offset });
+        self.hold(topic, partition, Held::from(&taken));
         Ok(Some(taken.next_offset))
     }
 
@@ -147,11 +155,14 @@ impl Handler for Projection {
         let (topic, partition) = (claim.topic(), claim.partition());
         let mut lines = Vec::with_capacity(batch.len());
         let messages = batch.iter().map(Message::read).collect::<Result<Vec<_>, _>>()?;
-        for part in messages.split_inclusive(ends_part) {
+        let mut rest = messages.as_slice();
+        while !rest.is_empty() {
             let held = self.held(topic, partition).ok_or(Failure::Lost)?;
-            let old = part.iter().take_while(|message| message.record.offset < held.next_offset).count();
-            let (old, part) = part.split_at(old);
+            let old = rest.iter().take_while(|message| message.record.offset < held.next_offset).count();
+            let (old, fresh) = rest.split_at(old);
             lines.extend(old.iter().map(|message| message.line(Verdict::Repeated.word())));
+            let (part, later) = fresh.split_at(fold::part_length(fresh, held.newest_record_at));
+            rest = later;
             let verdicts = self.fold_part(part, held).await.inspect_err(|failure| {
                 if matches!(failure, Failure::Lost) {
                     self.let_go(topic, partition);
@@ -168,12 +179,6 @@ impl Handler for Projection {
     fn lost(&self, topic: Topic, partition: i32) {
         self.let_go(topic, partition);
     }
-}
-
-/// A complete listing settles a whole source, rows that the batch does not hold among them: nothing that follows it may
-/// be written in the same transaction, or a rebuild with other batches could differ.
-fn ends_part(message: &Message<'_>) -> bool {
-    matches!(&message.event, Some(Event::SchemaSnapshotCompleted(event)) if event.complete)
 }
 
 fn report(message: &Message<'_>, verdict: Verdict) {

@@ -142,6 +142,26 @@ fn is_foreign(state: &State, message: &Message<'_>) -> bool {
     }
 }
 
+/// How many of these messages may be written in one transaction. Two events settle rows that a batch does not hold: the
+/// end of a complete listing those of its source, and the first outcome of a new day those of old commands. Nothing that
+/// follows them may be written with them, or a rebuild, whose batches begin and end elsewhere, could differ.
+pub(crate) fn part_length(messages: &[Message<'_>], newest: Option<DateTime<Utc>>) -> usize {
+    let mut newest = newest;
+    for (index, message) in messages.iter().enumerate() {
+        let now = time(message.record.timestamp);
+        let is_whole = matches!(&message.event, Some(Event::SchemaSnapshotCompleted(event)) if event.complete);
+        if is_whole || message.record.topic == Topic::Outcome && enters_day(newest, now) {
+            return index + 1;
+        }
+        newest = newest.max(Some(now));
+    }
+    messages.len()
+}
+
+fn enters_day(newest: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    newest.is_some_and(|newest| newest.date_naive() < now.date_naive())
+}
+
 /// Record time passes. Old commands are forgotten when it enters a new day, so that a rebuild, whose batches begin and
 /// end elsewhere, forgets the same ones.
 fn pass_time(state: &mut State, message: &Message<'_>) {
@@ -151,8 +171,7 @@ fn pass_time(state: &mut State, message: &Message<'_>) {
         return;
     }
     state.position.newest_record_at = Some(now);
-    let entered_a_day = before.is_some_and(|before| before.date_naive() < now.date_naive());
-    if message.record.topic == Topic::Outcome && entered_a_day {
+    if message.record.topic == Topic::Outcome && enters_day(before, now) {
         let midnight = now.date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
         let cut = midnight - chrono::TimeDelta::days(COMMANDS_KEPT_DAYS);
         state.forget_commands = Some((message.record.partition, cut));
