@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pursight_engine::kafka::{Admin, AdminError, Launch, follow_control, launch};
 use pursight_engine::{Failure, State, Status};
-use pursight_read_model::ReadModelError;
+use pursight_read_model::{ReadModel, ReadModelError};
 use pursight_schemas::Topic;
 use pursight_schemas::topics::READERS;
 use pursight_service::clock::new_id;
@@ -22,6 +22,8 @@ use crate::error::CliError;
 
 /// How often a dependency that is away is asked again, and health is told how a worker is.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often the read model is asked for a sign of life.
+const PING_EVERY: Duration = Duration::from_secs(2);
 /// How long the broker may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
@@ -53,6 +55,12 @@ pub fn start(workers: &[Which], parts: &Arc<Parts>, lifecycle: &mut Lifecycle, h
             live(which, &parts, &condition, stop).await.map_err(|error| reason.give(error))
         });
     }
+    let (model, quiet) = (parts.model.clone(), stop.clone());
+    let condition = health.condition("database");
+    lifecycle.spawn("database", async move {
+        watch_database(&model, &condition, &quiet).await;
+        Ok::<(), CliError>(())
+    });
     if workers.iter().any(|which| which.is_runner()) {
         let (parts, stop, reason) = (Arc::clone(parts), stop.clone(), reason.clone());
         let condition = health.condition("control");
@@ -131,6 +139,20 @@ async fn database_ready(parts: &Parts, condition: &Condition, stop: &Cancellatio
 
 fn away(error: &ReadModelError) -> String {
     crate::error::chain(error)
+}
+
+/// Tells health whether the read model answers, also while nothing is to be done.
+async fn watch_database(model: &ReadModel, condition: &Condition, stop: &CancellationToken) {
+    while !stop.is_cancelled() {
+        match model.ping().await {
+            Ok(()) => condition.ready(),
+            Err(_) => condition.not_ready("the read model's database cannot be reached; trying again"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = sleep(PING_EVERY) => {}
+        }
+    }
 }
 
 /// The worker's handler; `None` when told to stop meanwhile.
