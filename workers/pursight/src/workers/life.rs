@@ -4,28 +4,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pursight_engine::kafka::{Admin, AdminError, Launch, follow_control, launch};
-use pursight_engine::{Failure, State, Status};
+use pursight_engine::{Failure, Handler, State, Status};
 use pursight_read_model::{ReadModel, ReadModelError};
 use pursight_schemas::Topic;
 use pursight_schemas::topics::READERS;
 use pursight_service::clock::new_id;
 use pursight_service::health::Condition;
 use pursight_service::{Health, Lifecycle};
-use tokio::runtime::Handle;
+use tokio::runtime::Handle as Runtime;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::Which;
 use super::parts::{Parts, fatal};
-use crate::context::database_error;
+use crate::context::{ANSWER_WITHIN, database_error};
 use crate::error::CliError;
 
 /// How often a dependency that is away is asked again, and health is told how a worker is.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How often the read model is asked for a sign of life.
 const PING_EVERY: Duration = Duration::from_secs(2);
-/// How long the broker may take to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// The first reason for which a worker ended, with its remedy.
 #[derive(Clone, Default)]
@@ -93,7 +91,7 @@ async fn live(which: Which, parts: &Parts, condition: &Condition, stop: Cancella
         settings,
         nonce: new_id().to_string(),
         status: status.clone(),
-        runtime: Handle::current(),
+        runtime: Runtime::current(),
         stop,
     });
     let thread = started.map_err(|failure| fatal(&failure))?;
@@ -155,23 +153,18 @@ async fn watch_database(model: &ReadModel, condition: &Condition, stop: &Cancell
     }
 }
 
-/// The worker's handler; `None` when told to stop meanwhile.
+/// The worker's handler, once the broker answers; `None` when told to stop meanwhile.
 async fn prepared(
     which: Which,
     parts: &Parts,
     condition: &Condition,
     stop: &CancellationToken,
-) -> Result<Option<Arc<dyn pursight_engine::Handler>>, CliError> {
-    if which != Which::Projection {
-        return parts.handler(which).await.map(Some);
-    }
-    // Only the broker knows which log it is.
-    let admin = Admin::new(&parts.kafka.client("check"), &parts.kafka.prefix, ANSWER_WITHIN)?;
+) -> Result<Option<Arc<dyn Handler>>, CliError> {
     loop {
-        match admin.cluster().await {
-            Ok(cluster) => return Ok(Some(parts.projection(cluster.id))),
-            Err(AdminError::Unreachable { .. }) => condition.not_ready("the broker cannot be reached; trying again"),
-            Err(error) => return Err(error.into()),
+        match parts.handler(which).await {
+            Ok(handler) => return Ok(Some(handler)),
+            Err(CliError::Unreachable { .. }) => condition.not_ready("the broker cannot be reached; trying again"),
+            Err(error) => return Err(error),
         }
         if stopped(stop).await {
             return Ok(None);

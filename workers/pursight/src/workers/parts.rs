@@ -9,7 +9,7 @@ use pursight_attestation::TrustedKeys;
 use pursight_connection::connect::Sealed;
 use pursight_connectors::{Connectors, EgressPolicy};
 use pursight_engine::cancel::Cancellations;
-use pursight_engine::kafka::Options;
+use pursight_engine::kafka::{Admin, Options};
 use pursight_engine::{Barrier, Failure, Handler, Runner, Runs, SchemaRegistry, Seal};
 use pursight_projection::{LogIdentity, Projection};
 use pursight_read_model::{DatabaseOptions, ReadModel};
@@ -25,7 +25,7 @@ use tokio::net::lookup_host;
 
 use super::Which;
 use crate::commands::explain_key;
-use crate::context::{Context, database_error, setting_error};
+use crate::context::{ANSWER_WITHIN, Context, database_error, setting_error};
 use crate::error::{CliError, chain};
 use crate::ports::{Learning, LetterSeal, ReadBarrier};
 
@@ -94,10 +94,15 @@ impl Parts {
         Ok(Arc::new(Learning { inner, registry }))
     }
 
-    /// The projection, for the log of this cluster.
-    pub fn projection(&self, cluster_id: Option<String>) -> Arc<dyn Handler> {
+    /// The projection. Only the broker knows which log it is, so it must answer.
+    ///
+    /// # Errors
+    /// [`CliError::Unreachable`] while the broker is away.
+    pub async fn projection(&self) -> Result<Arc<dyn Handler>, CliError> {
+        let admin = Admin::new(&self.kafka.client("check"), &self.kafka.prefix, ANSWER_WITHIN)?;
+        let cluster_id = admin.cluster().await?.id;
         let identity = LogIdentity { cluster_id, ..LogIdentity::default() };
-        Arc::new(Projection::new(self.model.clone(), identity))
+        Ok(Arc::new(Projection::new(self.model.clone(), identity)))
     }
 
     /// A runner under the engine's care.
@@ -179,9 +184,7 @@ impl Parts {
                 let history = Arc::new(self.model.clone());
                 Ok(self.runner(pursight_statistics::Worker::new(Arc::new(meter), history)))
             }
-            Which::Projection => {
-                Err(CliError::failed(format!("{} is not built in yet", which.name()), "use a newer pursight"))
-            }
+            Which::Projection => self.projection().await,
         }
     }
 }
