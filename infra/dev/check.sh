@@ -51,7 +51,7 @@ check_statements() {
 }
 
 check_schemas() {
-    build_pursight && "$STATE/bin/pursight" schema check
+    build_pursight && "$STATE/bin/pursight" schema check schemas/avro
 }
 
 # schemas publish: the only way to add a version of a record; it refuses an incompatible one.

@@ -2,7 +2,7 @@
 //!
 //! A run asks the read model for the sample before, measures database by database, publishes the figures of objects and
 //! ends with those of the source. Owns what is measured and what it means; knows nothing of how records travel (the
-//! engine's) nor of how a server is reached (the connectors'). Next: [`survey`], then [`decide`].
+//! engine's) nor of how a server is reached (the connectors'). Next: [`mod@survey`], then [`decide`].
 
 pub mod decide;
 pub mod history;

@@ -258,7 +258,8 @@ impl Admin {
         if topics.is_empty() {
             return Ok(Vec::new());
         }
-        let owned: Vec<(String, i32, Vec<(&str, String)>)> =
+        type Owned<'a> = (String, i32, Vec<(&'a str, String)>);
+        let owned: Vec<Owned<'_>> =
             topics.iter().map(|topic| (topic.name(&self.prefix), topic.partitions(), topic.config())).collect();
         let wanted: Vec<NewTopic<'_>> = owned
             .iter()

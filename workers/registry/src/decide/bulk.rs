@@ -132,7 +132,7 @@ fn name_matches(glob: &str, key: &str) -> bool {
     Regex::new(&pattern).is_ok_and(|pattern| pattern.is_match(key))
 }
 
-/// The same glob as a `LIKE` pattern, for looking up what [`matches`] will choose from.
+/// The same glob as a `LIKE` pattern, for looking up what [`matches()`] will choose from.
 pub fn like(glob: &str) -> String {
     let mut pattern = String::new();
     for each in folded(glob).chars() {
