@@ -3,4 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod commands;
+mod ddl;
+mod doctor;
+mod isolation;
+mod language;
+mod rebuild;
+mod truth;
 mod walk;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use pursight_schemas::topics::partition_of;
 use pursight_schemas::{Event, Topic};
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
@@ -129,6 +129,22 @@ impl Kafka {
     fn end(&self, partition: i32) -> Result<i64> {
         let consumer: BaseConsumer = self.config().create()?;
         Ok(consumer.fetch_watermarks(&Topic::Command.name(&self.prefix), partition, Duration::from_secs(30))?.1)
+    }
+
+    /// Gives a topic more partitions, as no operator ever should.
+    ///
+    /// # Errors
+    /// The broker says no.
+    pub fn grow(&self, topic: Topic, partitions: usize) -> Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.config().create()?;
+        let name = topic.name(&self.prefix);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(admin.create_partitions(&[NewPartitions::new(&name, partitions)], &AdminOptions::new()))?;
+        crate::wait::eventually("the topic has grown", || {
+            let consumer: BaseConsumer = self.config().create()?;
+            let metadata = consumer.fetch_metadata(Some(&name), Duration::from_secs(10))?;
+            Ok((metadata.topics()[0].partitions().len() == partitions).then_some(()))
+        })
     }
 
     /// Removes the topics of this system.
