@@ -157,9 +157,14 @@ class Ids(http.server.BaseHTTPRequestHandler):
     """A stand-in for a schema registry: serves the published files by id, as a registry would."""
 
     def do_GET(self):  # noqa: N802
-        schema_id = int(self.path.split("?")[0].rsplit("/", 1)[1])
-        body = json.dumps({"schema": schema_text(schema_id), "schemaType": "AVRO"}).encode()
-        self.send_response(200)
+        path = self.path.split("?")[0]
+        known = path.startswith("/schemas/ids/") and int(path.rsplit("/", 1)[1]) in IDS
+        if known:
+            answer = {"schema": schema_text(int(path.rsplit("/", 1)[1])), "schemaType": "AVRO"}
+        else:
+            answer = {"error_code": 40401, "message": "not here"}
+        body = json.dumps(answer).encode()
+        self.send_response(200 if known else 404)
         self.send_header("Content-Type", "application/vnd.schemaregistry.v1+json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

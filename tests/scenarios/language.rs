@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
-use pursight_schemas::{Event, Topic, json};
+use pursight_schemas::{Event, Micros, Topic, json};
 use pursight_tests::system::write_private;
 use pursight_tests::{Customer, System, eventually, setting};
 use serde_json::{Value as Json, json};
@@ -129,7 +129,6 @@ fn a_foreign_client_speaks_every_command_and_every_event_is_seen() -> Result<()>
     changes(&system, &customer, main)?;
     cancelled(&system, &customer)?;
     broken_off(&mut system)?;
-    system.kafka.send(&system.tenant, b"garbage", &[], None)?;
 
     let known: BTreeSet<String> = Event::FULL_NAMES.iter().map(|name| json::short(name).to_owned()).collect();
     let missing = eventually("every event was seen", || {
@@ -145,7 +144,10 @@ fn a_foreign_client_speaks_every_command_and_every_event_is_seen() -> Result<()>
     let by_registry =
         python(&system, &["registry", "command", "source", "outcome", "schema", "statistics", "connection", "audit"])?;
     ensure!(by_registry["outcome"].as_u64() > Some(20), "{by_registry}");
-    Ok(())
+    system.kafka.send(&system.tenant, b"garbage", &[], None)?;
+    eventually("the dead letter is there", || {
+        Ok((python(&system, &["decode", "dead-letter"])?["dead-letter"]["sealed"] == 1).then_some(()))
+    })
 }
 
 /// A change, an unreadable object, a held deletion and its confirmation.
@@ -205,7 +207,9 @@ fn broken_off(system: &mut System) -> Result<()> {
         "hosts": [{"host": "127.0.0.1", "port": silent.local_addr()?.port()}], "options": {"connect_timeout_s": "10"}});
     let mut test = command(system, "TestConnection", json!({"draft": draft}));
     test["meta"]["command_id"] = json!(run);
-    test["meta"]["deadline"] = json!("2999-01-01T00:00:00Z");
+    let soon =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)? + std::time::Duration::from_secs(600);
+    test["meta"]["deadline"] = json!(Micros(i64::try_from(soon.as_micros())?).rfc3339());
     let answer = system.call_with(&["send", "-", "--json", "--no-wait"], &format!("{test}\n"))?;
     ensure!(answer.code == 0, "{answer:?}");
     for _ in 0..3 {
@@ -218,7 +222,8 @@ fn broken_off(system: &mut System) -> Result<()> {
             }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error.into()),
-        })?;
+        })
+        .with_context(|| format!("{:?}", system.call(&["command", "show", &run, "--json"])))?;
         system.stop_workers("KILL")?;
         system.run_workers()?;
     }

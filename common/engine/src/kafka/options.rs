@@ -49,6 +49,7 @@ impl Options {
         let mut config = self.reader(worker);
         config
             .set("group.id", format!("{}-{worker}", self.prefix))
+            .set("enable.partition.eof", "false")
             .set("auto.offset.reset", "error")
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", self.session_timeout_ms.to_string())
