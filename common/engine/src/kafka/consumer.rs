@@ -94,7 +94,7 @@ pub(super) fn is_away(error: &KafkaError) -> bool {
 }
 
 /// The end of a partition is no error. The client tells it in its own variant, or as a code.
-fn is_end(error: &KafkaError) -> bool {
+pub(super) fn is_end(error: &KafkaError) -> bool {
     matches!(error, KafkaError::PartitionEOF(_)) || error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF)
 }
 

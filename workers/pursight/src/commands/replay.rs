@@ -79,15 +79,21 @@ pub async fn run(replay: Replay, context: &Context) -> Result<Report, CliError> 
     }
     out.flush().map_err(|error| unwritable(&error))?;
     drop(progress);
-    summary(&replay, &wanted.topic, read, written, chain)
+    summary(&replay, &wanted.topic, (read, written), chain)
 }
 
-fn summary(replay: &Replay, topic: &str, read: i64, written: i64, chain: Option<Chain>) -> Result<Report, CliError> {
+fn summary(replay: &Replay, topic: &str, counts: (i64, i64), chain: Option<Chain>) -> Result<Report, CliError> {
+    let (read, written) = counts;
+    let is_audit = topic.ends_with(".audit.v1");
     let verdict = chain.map(Chain::verdict);
     let broken = verdict.as_ref().is_some_and(|verdict| !verdict.faults.is_empty());
     let mut text = format!("{written} of {read} records of {topic}");
-    if let Some(verdict) = &verdict {
-        text.push_str(&format!("\n{}", verdict.text()));
+    match &verdict {
+        Some(verdict) => text.push_str(&format!("\n{}", verdict.text())),
+        None if is_audit => {
+            text.push_str("\nhash chain NOT verified: there is no read model to compare with (PURSIGHT_DATABASE_URL)");
+        }
+        None => {}
     }
     let document = json!({
         "topic": topic, "read": read, "written": written, "out": replay.out,
