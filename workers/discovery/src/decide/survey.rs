@@ -56,6 +56,8 @@ pub struct Fresh {
     entry: usize,
     content: Content,
     hash: String,
+    /// The content is as it was; only its partitions, which are no content, may be others.
+    settled: bool,
 }
 
 struct Compared {
@@ -163,6 +165,9 @@ impl Survey {
         let mut events = Vec::new();
         for fresh in fresh {
             match former.remove(&self.matching.entries[fresh.entry].object_id) {
+                former if fresh.settled && former.as_ref().is_none_or(|f| f.partitions == fresh.content.partitions) => {
+                    self.counts.unchanged += 1;
+                }
                 None => events.extend(self.added(fresh)),
                 Some(former) => {
                     let changes = diff(&former, &fresh.content);
@@ -215,11 +220,12 @@ impl Survey {
             let stored = known.state == State::Live && known.native_id.is_some();
             stored && known.content_hash.as_deref() == Some(hash.as_str())
         });
-        if same && settled && !self.full {
+        let settled = same && settled && !self.full;
+        if settled && content.partitions.is_none() {
             self.counts.unchanged += 1;
             return None;
         }
-        Some(Fresh { entry, content, hash })
+        Some(Fresh { entry, content, hash, settled })
     }
 
     fn content(&self, catalog: usize, object: CatalogObject) -> Content {
@@ -319,7 +325,7 @@ impl Survey {
     }
 
     fn events(&mut self, fresh: Fresh, from: Option<String>, version: String, news: Vec<Change>) -> Vec<Event> {
-        let Fresh { entry, content, hash } = fresh;
+        let Fresh { entry, content, hash, settled: _ } = fresh;
         let (run_id, object_id) = (self.run_id, self.matching.entries[entry].object_id);
         let object = content.object(object_id);
         self.counts.observed += 1;

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use pursight_connectors::postgres::catalog::{CatalogObject, Dependency, Listed, Listing, PageItem};
-use pursight_schemas::{Column, Event, EventMeta, ObjectKind, Problem, SchemaSnapshotCompleted, ScopeFilter, WorkItem};
+use pursight_schemas::{
+    Column, Event, EventMeta, ObjectKind, Partitioning, Problem, SchemaSnapshotCompleted, ScopeFilter, WorkItem,
+};
 use uuid::Uuid;
 
 use super::*;
@@ -264,6 +266,18 @@ fn under_another_sight_what_is_missing_is_held_until_it_is_seen_or_confirmed() {
     assert_eq!(world.run(), ["completed all"], "seen again: the hold is over");
     world.objects.pop();
     assert_eq!(world.run(), ["changed c OBJECT_DROPPED", "dropped c []", "completed all"]);
+}
+
+#[test]
+fn other_partitions_are_observed_and_no_change() {
+    let mut world = World::known();
+    let cut = |count| Partitioning { strategy: "RANGE".into(), key: "id".into(), count, bounds: vec![] };
+    world.objects[0].partitions = Some(cut(1));
+    world.run();
+    world.objects[1].comment = Some("x".into());
+    assert_eq!(world.run(), ["observed b 1.0.1", "changed b COMMENT_CHANGED", "completed all"]);
+    world.objects[0].partitions = Some(cut(2));
+    assert_eq!(world.run(), ["observed a 1.0.1", "completed all"]);
 }
 
 #[test]
