@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use pursight_schemas::hash::sha256_hex;
 use pursight_schemas::{Micros, json as records};
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
@@ -114,7 +115,7 @@ pub async fn ask(
         // A repeat has no second outcome: the first one is in the read model, if not still to come.
         let ids = [command_id];
         tokio::select! {
-            known = context.ended(&ids, until) => return known.map(|ended| Answer::Ended(Box::new(ended))),
+            Ok(known) = context.ended(&ids, until) => return first_outcome(known, &sealed),
             event = follower.next(&mut waiting, until, &progress) => event?,
         }
     } else {
@@ -122,6 +123,17 @@ pub async fn ask(
     };
     let ended = Ended::of_event(&event);
     ended.map(|ended| Answer::Ended(Box::new(ended))).ok_or_else(|| follow::late(&[command_id]))
+}
+
+/// The outcome that a repeated command has already, unless its id was given to another command.
+fn first_outcome(known: Ended, sent: &Envelope) -> Result<Answer, CliError> {
+    if known.payload_sha256.as_ref().is_some_and(|known| *known != sha256_hex(&sent.value)) {
+        return Err(CliError::failed(
+            format!("command id {} belongs to another command: this one becomes a dead letter", sent.command_id),
+            "leave --command-id out, or repeat exactly the same command",
+        ));
+    }
+    Ok(Answer::Ended(Box::new(known)))
 }
 
 /// A command's JSON as an attested record.

@@ -34,6 +34,8 @@ pub struct Ended {
     pub cancelled_by: Option<String>,
     /// Where its work lies.
     pub dead_letter: Option<Coordinates>,
+    /// Hash of the command's record, where it is known.
+    pub payload_sha256: Option<String>,
 }
 
 impl Ended {
@@ -93,6 +95,7 @@ impl Ended {
             problem: read(&row["problem"]),
             cancelled_by: row["cancelled_by"]["principal"].as_str().map(str::to_owned),
             dead_letter: read(&row["dead_letter"]),
+            payload_sha256: row["payload_sha256"].as_str().map(str::to_owned),
         })
     }
 

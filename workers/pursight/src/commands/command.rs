@@ -73,6 +73,8 @@ pub async fn run(command: Command, context: &Context) -> Result<Report, CliError
 
 async fn show(context: &Context, id: Uuid, wait: Option<Duration>) -> Result<Report, CliError> {
     if let Some(within) = wait {
+        // Asked once without patience: a database that is away is said at once.
+        context.rows()?.command(id).await?;
         let _progress = Progress::start("waiting for the outcome");
         return Ok(context.ended(&[id], follow::deadline(within)).await?.report());
     }

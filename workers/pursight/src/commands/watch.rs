@@ -96,3 +96,37 @@ pub async fn run(watch: Watch, context: &Context) -> Result<Report, CliError> {
     }
     Ok(Report { document: json!(null), ..Report::silent() })
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use pursight_schemas::{DataSourcePaused, EventMeta};
+
+    use super::*;
+
+    fn seen(value: Vec<u8>) -> Seen {
+        let (topic, key, headers) = ("pursight.source.v1".to_owned(), None, Vec::new());
+        Seen { topic, partition: 0, offset: 0, timestamp_ms: None, key, headers, value: Some(value) }
+    }
+
+    #[test]
+    fn only_what_was_asked_for_is_let_through() {
+        let (source, command) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let meta = EventMeta {
+            tenant_id: "acme".into(),
+            source_id: Some(source),
+            command_id: Some(command),
+            ..EventMeta::default()
+        };
+        let event = seen(Event::from(DataSourcePaused { meta }).encode().unwrap());
+        let filter = |source, command, tenant: Option<&str>| Filter { source, command, tenant: tenant.map(Into::into) };
+        assert!(filter(Some(source), Some(command), Some("acme")).lets_through(&event));
+        assert!(filter(None, None, None).lets_through(&event));
+        assert!(!filter(Some(command), None, None).lets_through(&event));
+        assert!(!filter(None, Some(source), None).lets_through(&event));
+        assert!(!filter(None, None, Some("other")).lets_through(&event));
+        let garbage = seen(vec![1, 2, 3]);
+        assert!(filter(None, None, None).lets_through(&garbage));
+        assert!(!filter(None, None, Some("acme")).lets_through(&garbage));
+    }
+}
