@@ -12,6 +12,7 @@ pub mod log;
 pub mod memory;
 pub mod message;
 pub mod metrics;
+mod recovery;
 pub mod retry;
 mod run_port;
 pub mod runner;

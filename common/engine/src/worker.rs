@@ -16,10 +16,9 @@ use pursight_schemas::Topic;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::dead_letter::{Brake, Why, dead_letter};
+use crate::dead_letter::Brake;
 use crate::failure::{Class, Failure};
 use crate::handler::{Claim, Commit, Committed, Handler, Seal};
-use crate::line;
 use crate::log::{Happening, Log, NotCommitted, Transaction};
 use crate::message::Record;
 use crate::metrics;
@@ -57,16 +56,16 @@ pub struct Settings {
 
 /// One worker over one log.
 pub struct Worker<L: Log> {
-    log: L,
-    handler: Arc<dyn Handler>,
-    settings: Settings,
+    pub(crate) log: L,
+    pub(crate) handler: Arc<dyn Handler>,
+    pub(crate) settings: Settings,
     status: Status,
     runtime: Handle,
     inbox: Receiver<Ask>,
     outbox: Sender<Ask>,
-    slots: HashMap<(Topic, i32), Slot>,
+    pub(crate) slots: HashMap<(Topic, i32), Slot>,
     epoch: u64,
-    brake: Brake,
+    pub(crate) brake: Brake,
     away: Option<Instant>,
 }
 
@@ -215,7 +214,7 @@ impl<L: Log> Worker<L> {
         Ok(())
     }
 
-    fn claim(&mut self, topic: Topic, partition: i32) -> Claim {
+    pub(crate) fn claim(&mut self, topic: Topic, partition: i32) -> Claim {
         self.epoch += 1;
         Claim { topic, partition, epoch: self.epoch, committed_metadata: String::new(), requests: self.outbox.clone() }
     }
@@ -250,7 +249,7 @@ impl<L: Log> Worker<L> {
         Ok(())
     }
 
-    fn transact(
+    pub(crate) fn transact(
         &mut self,
         key: (Topic, i32),
         next: i64,
@@ -272,133 +271,6 @@ impl<L: Log> Worker<L> {
                 Err(error)
             }
         }
-    }
-
-    fn ended(&mut self, key: (Topic, i32), ended: Ended) -> Result<(), Failure> {
-        match ended {
-            Ended::TookOver(Ok(start)) => self.took_over(key, start),
-            Ended::Handled(Ok(lines)) => {
-                let Some(slot) = self.slots.get_mut(&key) else { return Ok(()) };
-                metrics::batch(self.settings.worker, slot.began.elapsed());
-                let mut stop = false;
-                for (record, line) in slot.batch.iter().zip(&lines) {
-                    line::write(&self.settings, record, line, slot.attempt, slot.began.elapsed());
-                    stop |= self.brake.count(line.outcome == line::DEAD_LETTER);
-                }
-                slot.done();
-                if stop { Err(too_many_dead_letters()) } else { Ok(()) }
-            }
-            Ended::TookOver(Err(Failure::Lost)) | Ended::Handled(Err(Failure::Lost)) => {
-                self.restart(key);
-                Ok(())
-            }
-            Ended::TookOver(Err(failure)) | Ended::Handled(Err(failure)) => self.failed(key, failure),
-            Ended::Panicked => self.panicked(key),
-        }
-    }
-
-    fn took_over(&mut self, key: (Topic, i32), start: Option<i64>) -> Result<(), Failure> {
-        let Some(slot) = self.slots.get_mut(&key) else { return Ok(()) };
-        slot.next = start.unwrap_or(slot.next);
-        slot.phase = Phase::Idle;
-        slot.attempt = 1;
-        let next = slot.next;
-        self.log.begin(key.0, key.1, next)
-    }
-
-    /// Forgets everything about an owned partition and claims it anew, from the committed offset.
-    fn restart(&mut self, key: (Topic, i32)) {
-        self.handler.lost(key.0, key.1);
-        let claim = self.claim(key.0, key.1);
-        if let Some(slot) = self.slots.get_mut(&key) {
-            slot.abort();
-            let delays = std::mem::replace(&mut slot.delays, crate::retry::Delays::ours());
-            let attempt = slot.attempt;
-            *slot = Slot::new(claim);
-            (slot.delays, slot.attempt) = (delays, attempt);
-            slot.again();
-        }
-    }
-
-    fn failed(&mut self, key: (Topic, i32), failure: Failure) -> Result<(), Failure> {
-        let Some(slot) = self.slots.get_mut(&key) else { return Ok(()) };
-        match failure.class() {
-            Class::Transient => {
-                metrics::retry(self.settings.worker);
-                if slot.attempt == 1 {
-                    let error = line::chain(&failure);
-                    tracing::warn!(
-                        worker = self.settings.worker,
-                        topic = key.0.short(),
-                        partition = key.1,
-                        error,
-                        "will be tried again"
-                    );
-                }
-                slot.again();
-                Ok(())
-            }
-            Class::Poison if slot.batch.len() > 1 => {
-                slot.split();
-                Ok(())
-            }
-            Class::Poison => match failure {
-                Failure::Poison { code, .. } => self.give_up(key, code),
-                other => Err(other),
-            },
-            Class::Fatal => Err(failure),
-        }
-    }
-
-    fn panicked(&mut self, key: (Topic, i32)) -> Result<(), Failure> {
-        let Some(slot) = self.slots.get_mut(&key) else { return Ok(()) };
-        tracing::error!(
-            worker = self.settings.worker,
-            topic = key.0.short(),
-            partition = key.1,
-            records = slot.batch.len(),
-            "handler panicked"
-        );
-        match (slot.batch.len(), slot.panicked_before) {
-            (0, _) => {
-                slot.again();
-                Ok(())
-            }
-            (1, true) => self.give_up(key, "PANIC"),
-            (1, false) => {
-                slot.panicked_before = true;
-                slot.again();
-                Ok(())
-            }
-            _ => {
-                slot.split();
-                Ok(())
-            }
-        }
-    }
-
-    /// Writes the dead letter of the record at the front, and goes on behind it.
-    fn give_up(&mut self, key: (Topic, i32), code: &'static str) -> Result<(), Failure> {
-        let Some(slot) = self.slots.get(&key) else { return Ok(()) };
-        let Some(record) = slot.batch.first().cloned() else { return Ok(()) };
-        let topic = record.topic.name(&self.settings.prefix);
-        let (attempts, first_failed_at) = (slot.attempt, record.timestamp);
-        let why = Why { code, worker: self.settings.worker, topic: &topic, attempts, first_failed_at };
-        let mut events = vec![dead_letter(&record, why, self.settings.seal.as_ref())?];
-        events.extend(self.handler.poisoned(&record, code));
-        match self.transact(key, record.offset + 1, "", &events) {
-            Ok(_) => {}
-            Err(NotCommitted::Aborted(_)) => {
-                self.restart(key);
-                return Ok(());
-            }
-            Err(NotCommitted::Fatal(failure)) => return Err(failure),
-        }
-        line::write_dead(&self.settings, &record, code, attempts);
-        if let Some(slot) = self.slots.get_mut(&key) {
-            slot.done();
-        }
-        if self.brake.count(true) { Err(too_many_dead_letters()) } else { Ok(()) }
     }
 
     /// Moves every partition on that can be moved on.
@@ -488,11 +360,4 @@ fn tell(outbox: &Sender<Ask>, claim: &Claim, ended: Ended) {
     let Claim { topic, partition, epoch, .. } = *claim;
     // The loop may have ended: then nobody wants to know.
     drop(outbox.send(Ask::Ended { topic, partition, epoch, ended }));
-}
-
-fn too_many_dead_letters() -> Failure {
-    Failure::fatal(
-        "too many records in a row could not be handled",
-        "compare this version with the one before; look at `pursight dead-letter list`",
-    )
 }
