@@ -1,6 +1,8 @@
 //! The harness of the end-to-end scenarios: a whole system per test, with its own topics, database and keys, driven the
 //! way people drive it (the `pursight` executable, SQL, a Kafka client). Knows nothing of the product's insides.
 
+#![expect(clippy::disallowed_methods, reason = "tests name things at random and read PURSIGHT_TEST_*")]
+
 pub mod customer;
 pub mod database;
 pub mod kafka;

@@ -1,5 +1,7 @@
 //! A database of its own for each test, owned by a role that is no superuser, so that row-level security holds.
 //! Compiled for tests only (feature `testing`).
+
+#![expect(clippy::disallowed_methods, reason = "tests name things at random and read PURSIGHT_TEST_*")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};

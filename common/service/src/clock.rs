@@ -1,5 +1,7 @@
 //! The only clock and the only source of random identity. Everything below the edge gets time and ids as data.
 
+#![expect(clippy::disallowed_methods, reason = "this is the one file that may")]
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;

@@ -1,5 +1,7 @@
 //! Tests of the whole worker, and what they share: commands written as JSON, and a read model in memory whose fold is
 //! written apart from the worker's own.
+
+#![expect(clippy::disallowed_methods, reason = "tests name things at random")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod model;
