@@ -146,7 +146,8 @@ impl System {
     /// They do not end.
     pub fn stop_workers(&mut self, signal: &str) -> Result<()> {
         if let Some(mut child) = self.workers.take() {
-            Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status()?;
+            // bash's own `kill`: a small system has no other.
+            Command::new("bash").args(["-c", r#"kill -"$0" "$1""#, signal, &child.id().to_string()]).status()?;
             child.wait()?;
         }
         Ok(())
