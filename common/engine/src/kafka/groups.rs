@@ -1,12 +1,19 @@
 //! First offsets of consumer groups. A group that is empty and has none gets offset 0, once; afterwards a missing offset
 //! is a fault and never a first start. Knows nothing of what the groups read.
 
+use std::time::{Duration, Instant};
+
 use pursight_schemas::topics::Reader;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::admin::{Admin, AdminError, GroupState};
+use super::consumer::is_away;
+
+/// How long a group may be without a coordinator.
+const COORDINATOR_WITHIN: Duration = Duration::from_secs(15);
+const ASK_AGAIN: Duration = Duration::from_millis(250);
 
 impl Admin {
     /// The declared groups, with their members and the partitions for which they have no offset.
@@ -35,7 +42,7 @@ impl Admin {
                 let list = consumer.fetch_group_list(Some(&name), timeout)?;
                 let members =
                     list.groups().iter().find(|group| group.name() == name).map_or(0, |group| group.members().len());
-                Ok((members, consumer.committed_offsets(wanted, timeout)?))
+                Ok((members, consumer.committed_offsets(wanted.clone(), timeout)?))
             })
             .await?;
         let without_offset = committed
@@ -72,13 +79,20 @@ impl Admin {
         &self,
         group: &str,
         what: String,
-        call: impl FnOnce(&BaseConsumer) -> Result<T, KafkaError> + Send + 'static,
+        call: impl Fn(&BaseConsumer) -> Result<T, KafkaError> + Send + 'static,
     ) -> Result<T, AdminError> {
         let mut config = self.config.clone();
         config.set("group.id", group).set("enable.auto.commit", "false");
         let done = tokio::task::spawn_blocking(move || {
             let consumer: BaseConsumer = config.create()?;
-            call(&consumer)
+            // A broker that has just started is still making the coordinators of its groups.
+            let until = Instant::now() + COORDINATOR_WITHIN;
+            loop {
+                match call(&consumer) {
+                    Err(error) if is_away(&error) && Instant::now() < until => std::thread::sleep(ASK_AGAIN),
+                    result => return result,
+                }
+            }
         })
         .await;
         done.unwrap_or(Err(KafkaError::Canceled)).map_err(|source| AdminError::Refused { what, source })
