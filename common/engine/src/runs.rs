@@ -3,7 +3,7 @@
 //! Takes one item of a partition at a time; several partitions run side by side.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -56,29 +56,33 @@ impl<R: Runner> Runs<R> {
         Self { runner, cancellations, barrier, prefix: prefix.to_owned(), now, checkpoints: Mutex::default() }
     }
 
-    fn checkpoint<T>(&self, claim: &Claim, act: impl FnOnce(&mut Option<(Checkpoint, bool)>) -> T) -> T {
-        let mut all = self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (claim.topic(), claim.partition());
-        let mut entry = all.remove(&key);
-        let result = act(&mut entry);
-        if let Some(entry) = entry {
-            all.insert(key, entry);
-        }
-        result
+    fn checkpoints(&self) -> MutexGuard<'_, HashMap<(Topic, i32), (Checkpoint, bool)>> {
+        self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next attempt of a run: what earlier ones published stays, numbered apart.
     fn next_attempt(&self, claim: &Claim, run_id: Uuid) -> Checkpoint {
-        self.checkpoint(claim, |entry| {
-            let next = match entry.take() {
-                Some((last, mine)) if last.run_id == run_id => {
-                    Checkpoint { run_id, attempt: last.attempt + 1, starts: last.starts + i32::from(!mine) }
-                }
-                _ => Checkpoint { run_id, attempt: 1, starts: 1 },
-            };
-            *entry = Some((next.clone(), true));
-            next
-        })
+        let mut all = self.checkpoints();
+        let next = match all.get(&(claim.topic(), claim.partition())) {
+            Some((last, mine)) if last.run_id == run_id => {
+                Checkpoint { run_id, attempt: last.attempt + 1, starts: last.starts + i32::from(!mine) }
+            }
+            _ => Checkpoint { run_id, attempt: 1, starts: 1 },
+        };
+        all.insert((claim.topic(), claim.partition()), (next.clone(), true));
+        next
+    }
+
+    /// What the partition's last owner left. It may be this process, or one that had the partition in between and went
+    /// further: then its attempt counts, or two of them would number their events alike.
+    fn inherit(&self, claim: &Claim) {
+        let Ok(left) = serde_json::from_str::<Checkpoint>(claim.committed_metadata()) else { return };
+        let mut all = self.checkpoints();
+        let key = (claim.topic(), claim.partition());
+        let known = all.get(&key).is_some_and(|(mine, _)| mine.run_id == left.run_id && mine.attempt >= left.attempt);
+        if !known {
+            all.insert(key, (left, false));
+        }
     }
 
     async fn execute(&self, work: WorkItem, record: &Record, claim: &Claim) -> Result<&'static str, Failure> {
@@ -197,13 +201,7 @@ impl<R: Runner> Handler for Runs<R> {
 
     async fn take_over(&self, claim: &Claim) -> Result<Option<i64>, Failure> {
         self.cancellations.caught_up().await;
-        if let Ok(left) = serde_json::from_str::<Checkpoint>(claim.committed_metadata()) {
-            self.checkpoint(claim, |entry| match entry {
-                // The same process claims it again: its own starts do not count twice.
-                Some((mine, _)) if mine.run_id == left.run_id => {}
-                _ => *entry = Some((left, false)),
-            });
-        }
+        self.inherit(claim);
         Ok(None)
     }
 
@@ -253,4 +251,61 @@ impl<R: Runner> Handler for Runs<R> {
 /// Time until a deadline, by a clock.
 pub(crate) fn left_until(deadline: Micros, now: i64) -> Duration {
     Duration::from_micros(u64::try_from(deadline.0.saturating_sub(now)).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use pursight_schemas::Event;
+
+    use super::*;
+    use crate::runner::Place;
+
+    struct Idle;
+
+    #[async_trait]
+    impl Runner for Idle {
+        fn place(&self) -> Place {
+            Place { worker: "discovery", work: Topic::WorkDiscovery, results: Topic::Schema }
+        }
+
+        async fn run(&self, _run: &mut Run) -> Result<Ending, Failure> {
+            Err(Failure::Lost)
+        }
+
+        fn stopped(&self, _work: &WorkItem, _stop: &Stop) -> Vec<Event> {
+            Vec::new()
+        }
+    }
+
+    struct Never;
+
+    #[async_trait]
+    impl Barrier for Never {
+        async fn passed(&self, _marks: &[crate::message::Mark]) -> Result<(), Failure> {
+            Err(Failure::Lost)
+        }
+    }
+
+    fn inherited(runs: &Runs<Idle>, run_id: Uuid, attempt: i32, starts: i32) -> Checkpoint {
+        let mut claim = Claim::detached(Topic::WorkDiscovery, 3);
+        claim.committed_metadata = serde_json::to_string(&Checkpoint { run_id, attempt, starts }).unwrap_or_default();
+        runs.inherit(&claim);
+        runs.next_attempt(&claim, run_id)
+    }
+
+    #[test]
+    fn an_attempt_is_never_numbered_twice() {
+        let runs = Runs::new(Arc::new(Idle), Arc::default(), Arc::new(Never), "test", || 0);
+        let run_id = Uuid::from_u128(1);
+        assert_eq!(
+            runs.next_attempt(&Claim::detached(Topic::WorkDiscovery, 3), run_id),
+            Checkpoint { run_id, attempt: 1, starts: 1 }
+        );
+        // Claimed again after an abort: the same owner goes on.
+        assert_eq!(inherited(&runs, run_id, 1, 1), Checkpoint { run_id, attempt: 2, starts: 1 });
+        // Another owner had the partition in between and made the third attempt.
+        assert_eq!(inherited(&runs, run_id, 3, 2), Checkpoint { run_id, attempt: 4, starts: 3 });
+        // Another run begins anew.
+        assert_eq!(runs.next_attempt(&Claim::detached(Topic::WorkDiscovery, 3), Uuid::from_u128(2)).attempt, 1);
+    }
 }

@@ -1,5 +1,5 @@
 //! Who did what: the record of the audit topic.
-//! Plain data without behaviour; `schemas/avro/audit/` is the contract that these structs mirror.
+//! Plain data without behaviour; `schemas/avro/audit` is the contract that these structs mirror.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

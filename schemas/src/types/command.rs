@@ -1,5 +1,5 @@
 //! What publishers ask for: the records of the command topic.
-//! Plain data without behaviour; `schemas/avro/command/` is the contract that these structs mirror.
+//! Plain data without behaviour; `schemas/avro/command` is the contract that these structs mirror.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

@@ -1,5 +1,5 @@
 //! Types that several topics share: who, what, where.
-//! Plain data without behaviour; `schemas/avro/common/` is the contract that these structs mirror.
+//! Plain data without behaviour; `schemas/avro/common` is the contract that these structs mirror.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

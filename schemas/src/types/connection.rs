@@ -1,5 +1,5 @@
 //! What a connection test found: the records of the connection topic.
-//! Plain data without behaviour; `schemas/avro/connection/` is the contract that these structs mirror.
+//! Plain data without behaviour; `schemas/avro/connection` is the contract that these structs mirror.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

@@ -1,5 +1,5 @@
 //! How runs are ended early: the record of the control topic.
-//! Plain data without behaviour; `schemas/avro/control/` is the contract that these structs mirror.
+//! Plain data without behaviour; `schemas/avro/control` is the contract that these structs mirror.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

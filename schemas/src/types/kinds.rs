@@ -1,5 +1,5 @@
 //! The closed lists that several topics share.
-//! Plain data without behaviour; `schemas/avro/common/` is the contract that these structs mirror.
+//! Plain data without behaviour; `schemas/avro/common` is the contract that these structs mirror.
 
 use serde::{Deserialize, Serialize};
 

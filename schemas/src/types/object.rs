@@ -1,5 +1,5 @@
 //! The parts of a schema object and of a change to it.
-//! Plain data without behaviour; `schemas/avro/schema/` is the contract that these structs mirror.
+//! Plain data without behaviour; `schemas/avro/schema` is the contract that these structs mirror.
 
 use serde::{Deserialize, Serialize};
 

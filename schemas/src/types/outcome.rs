@@ -1,5 +1,5 @@
 //! What became of a command: the records of the outcome topic.
-//! Plain data without behaviour; `schemas/avro/outcome/` is the contract that these structs mirror.
+//! Plain data without behaviour; `schemas/avro/outcome` is the contract that these structs mirror.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
 //! What is in a source and what changed: the records of the schema topic.
-//! Plain data without behaviour; `schemas/avro/schema/` is the contract that these structs mirror.
+//! Plain data without behaviour; `schemas/avro/schema` is the contract that these structs mirror.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
 //! What was decided about sources: the records of the source topic.
-//! Plain data without behaviour; `schemas/avro/source/` is the contract that these structs mirror.
+//! Plain data without behaviour; `schemas/avro/source` is the contract that these structs mirror.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

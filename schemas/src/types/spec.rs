@@ -1,5 +1,5 @@
 //! Everything that is configured about a source.
-//! Plain data without behaviour; `schemas/avro/common/` is the contract that these structs mirror.
+//! Plain data without behaviour; `schemas/avro/common` is the contract that these structs mirror.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
 //! How large and how quick a source is: the records of the statistics topic.
-//! Plain data without behaviour; `schemas/avro/statistics/` is the contract that these structs mirror.
+//! Plain data without behaviour; `schemas/avro/statistics` is the contract that these structs mirror.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
 //! What runners are asked to do: the records of the work topics.
-//! Plain data without behaviour; `schemas/avro/work/` is the contract that these structs mirror.
+//! Plain data without behaviour; `schemas/avro/work` is the contract that these structs mirror.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
