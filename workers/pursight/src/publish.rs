@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use pursight_attestation::{Claims, HEADER, Permission, SigningKey};
+use pursight_attestation::{Claims, HEADER, SigningKey};
 use pursight_engine::TraceParent;
+use pursight_registry::decide::permission;
 use pursight_schemas::{Command, Micros, Topic};
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -32,26 +33,6 @@ pub struct Envelope {
     pub headers: Vec<(&'static str, String)>,
 }
 
-/// The permission that a command needs; nothing more is attested.
-pub fn permission(command: &Command) -> Permission {
-    match command {
-        Command::CreateDataSource(_) => Permission::ScanCreate,
-        Command::TestConnection(test) if test.draft.is_some() => Permission::ScanCreate,
-        Command::DeleteDataSource(_) => Permission::ScanDelete,
-        Command::SetFavorite(_) => Permission::ScanView,
-        Command::UpdateDataSource(_)
-        | Command::RestoreDataSource(_)
-        | Command::PauseDataSource(_)
-        | Command::ResumeDataSource(_)
-        | Command::BulkUpdateDataSources(_)
-        | Command::TestConnection(_)
-        | Command::DiscoverSchema(_)
-        | Command::CollectStatistics(_)
-        | Command::CancelRun(_)
-        | Command::ConfirmDeletions(_) => Permission::ScanEdit,
-    }
-}
-
 /// Signs a framed command at `at` in the name of its actor and tenant.
 ///
 /// # Errors
@@ -66,6 +47,7 @@ pub fn envelope(value: Vec<u8>, issuer: &str, key: &SigningKey, at: Micros) -> R
         issuer: issuer.to_owned(),
         tenant: meta.tenant_id.clone(),
         subject: meta.actor.principal.clone(),
+        // What the command needs; nothing more is attested.
         permissions: vec![permission(&command)],
     };
     let claims = Claims::of(publisher, meta.command_id, &value, at).map_err(unusable)?;

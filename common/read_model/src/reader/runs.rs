@@ -79,15 +79,7 @@ impl Tenant {
     /// # Errors
     /// The server does not answer.
     pub async fn statistics(&self, source_id: Uuid) -> Result<Option<Value>, ReadModelError> {
-        let mut transaction = self.begin().await?;
-        let found = sqlx::query_scalar!(
-            r#"SELECT to_jsonb(v) AS "row!"
-            FROM source_statistics v WHERE v.source_id = $1 ORDER BY v.collected_at DESC, v.run_id LIMIT 1"#,
-            source_id,
-        )
-        .fetch_all(&mut *transaction)
-        .await;
-        Ok(answer(transaction, found).await?.pop())
+        Ok(self.samples(source_id, 1).await?.pop())
     }
 
     /// Measurements of a source, newest first.
