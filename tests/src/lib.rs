@@ -5,6 +5,7 @@
 
 pub mod customer;
 pub mod database;
+pub mod history;
 pub mod kafka;
 pub mod setting;
 pub mod system;
