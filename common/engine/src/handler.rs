@@ -54,6 +54,7 @@ pub struct Claim {
     pub(crate) partition: i32,
     pub(crate) epoch: u64,
     pub(crate) committed_metadata: String,
+    pub(crate) handed_over: bool,
     pub(crate) requests: std::sync::mpsc::Sender<Ask>,
 }
 
@@ -75,7 +76,7 @@ impl Claim {
     /// answered with [`Failure::Lost`].
     pub fn detached(topic: Topic, partition: i32) -> Self {
         let (requests, _) = std::sync::mpsc::channel();
-        Self { topic, partition, epoch: 0, committed_metadata: String::new(), requests }
+        Self { topic, partition, epoch: 0, committed_metadata: String::new(), handed_over: false, requests }
     }
 
     /// The partition's topic.
@@ -96,6 +97,11 @@ impl Claim {
     /// Metadata that the last owner committed with its offset; empty if there is none.
     pub fn committed_metadata(&self) -> &str {
         &self.committed_metadata
+    }
+
+    /// Whether the last owner gave the partition up in peace: then what it was doing did not end it.
+    pub fn handed_over(&self) -> bool {
+        self.handed_over
     }
 
     /// Writes `events` and the offset of the next record to read in one transaction. `next` of `None` commits the

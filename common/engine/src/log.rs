@@ -30,6 +30,8 @@ pub struct Committed {
     pub next: Option<i64>,
     /// What the last owner left.
     pub metadata: String,
+    /// Whether that owner gave the partition up in peace, and did not die with it.
+    pub handed_over: bool,
 }
 
 /// Events, and the offset of one input partition, to become visible together.
@@ -69,11 +71,12 @@ pub trait Log: Send {
     /// [`Failure::Transient`] while the log is away.
     fn committed(&mut self, topic: Topic, partition: i32) -> Result<Committed, Failure>;
 
-    /// Starts or restarts delivery of an owned partition at an offset; whatever was delivered before is void.
+    /// Starts or restarts delivery of an owned partition at an offset; whatever was delivered before is void. `false`
+    /// when the log is not ready for that yet: ask again.
     ///
     /// # Errors
     /// [`Failure::Fatal`] when the position cannot be taken.
-    fn begin(&mut self, topic: Topic, partition: i32, offset: i64) -> Result<(), Failure>;
+    fn begin(&mut self, topic: Topic, partition: i32, offset: i64) -> Result<bool, Failure>;
 
     /// Stops delivery of an owned partition for a while, or goes on.
     fn pause(&mut self, topic: Topic, partition: i32, paused: bool);

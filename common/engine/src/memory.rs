@@ -122,12 +122,12 @@ impl Log for MemoryLog {
 
     fn committed(&mut self, topic: Topic, partition: i32) -> Result<Committed, Failure> {
         let (next, metadata) = self.0.committed(topic, partition);
-        Ok(Committed { next: Some(next), metadata })
+        Ok(Committed { next: Some(next), metadata, handed_over: false })
     }
 
-    fn begin(&mut self, topic: Topic, partition: i32, offset: i64) -> Result<(), Failure> {
+    fn begin(&mut self, topic: Topic, partition: i32, offset: i64) -> Result<bool, Failure> {
         self.0.with(|inner| inner.reading.insert((topic, partition), offset));
-        Ok(())
+        Ok(true)
     }
 
     fn pause(&mut self, _topic: Topic, _partition: i32, _paused: bool) {}

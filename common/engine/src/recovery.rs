@@ -38,10 +38,20 @@ impl<L: Log> Worker<L> {
     fn took_over(&mut self, key: (Topic, i32), start: Option<i64>) -> Result<(), Failure> {
         let Some(slot) = self.slots.get_mut(&key) else { return Ok(()) };
         slot.next = start.unwrap_or(slot.next);
-        slot.phase = Phase::Idle;
+        slot.phase = Phase::Beginning;
         slot.attempt = 1;
-        let next = slot.next;
-        self.log.begin(key.0, key.1, next)
+        self.begin(key)
+    }
+
+    /// Has the log deliver from where the partition stands; again at the next turn if it is not ready yet.
+    pub(crate) fn begin(&mut self, key: (Topic, i32)) -> Result<(), Failure> {
+        let Some(slot) = self.slots.get_mut(&key) else { return Ok(()) };
+        if self.log.begin(key.0, key.1, slot.next)? {
+            // After an abort the log went on delivering: what came lies behind what comes again, and is in that too.
+            slot.buffer.clear();
+            slot.phase = Phase::Idle;
+        }
+        Ok(())
     }
 
     /// Forgets everything about an owned partition and claims it anew, from the committed offset.

@@ -76,7 +76,9 @@ impl<R: Runner> Runs<R> {
     /// What the partition's last owner left. It may be this process, or one that had the partition in between and went
     /// further: then its attempt counts, or two of them would number their events alike.
     fn inherit(&self, claim: &Claim) {
-        let Ok(left) = serde_json::from_str::<Checkpoint>(claim.committed_metadata()) else { return };
+        let Ok(mut left) = serde_json::from_str::<Checkpoint>(claim.committed_metadata()) else { return };
+        // Only a start that its owner did not outlive counts: workers come and go, and a long run must not die of that.
+        left.starts -= i32::from(claim.handed_over());
         let mut all = self.checkpoints();
         let key = (claim.topic(), claim.partition());
         let known = all.get(&key).is_some_and(|(mine, _)| mine.run_id == left.run_id && mine.attempt >= left.attempt);
@@ -287,7 +289,16 @@ mod tests {
     }
 
     fn inherited(runs: &Runs<Idle>, run_id: Uuid, attempt: i32, starts: i32) -> Checkpoint {
+        inherit(runs, run_id, attempt, starts, false)
+    }
+
+    fn handed_over(runs: &Runs<Idle>, run_id: Uuid, attempt: i32, starts: i32) -> Checkpoint {
+        inherit(runs, run_id, attempt, starts, true)
+    }
+
+    fn inherit(runs: &Runs<Idle>, run_id: Uuid, attempt: i32, starts: i32, handed_over: bool) -> Checkpoint {
         let mut claim = Claim::detached(Topic::WorkDiscovery, 3);
+        claim.handed_over = handed_over;
         claim.committed_metadata = serde_json::to_string(&Checkpoint { run_id, attempt, starts }).unwrap_or_default();
         runs.inherit(&claim);
         runs.next_attempt(&claim, run_id)
@@ -305,6 +316,8 @@ mod tests {
         assert_eq!(inherited(&runs, run_id, 1, 1), Checkpoint { run_id, attempt: 2, starts: 1 });
         // Another owner had the partition in between and made the third attempt.
         assert_eq!(inherited(&runs, run_id, 3, 2), Checkpoint { run_id, attempt: 4, starts: 3 });
+        // That owner gave the partition up in peace: its start does not count, its attempt does.
+        assert_eq!(handed_over(&runs, run_id, 5, 3), Checkpoint { run_id, attempt: 6, starts: 3 });
         // Another run begins anew.
         assert_eq!(runs.next_attempt(&Claim::detached(Topic::WorkDiscovery, 3), Uuid::from_u128(2)).attempt, 1);
     }

@@ -1,7 +1,7 @@
 //! One owned partition inside the loop: its buffer, its claim and what its handler is doing.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pursight_schemas::Topic;
 use tokio::task::AbortHandle;
@@ -14,6 +14,9 @@ use crate::retry::Delays;
 /// Records buffered for a partition before it is paused, as multiples of the batch size.
 const BUFFERED_BATCHES: usize = 4;
 
+/// A take-over that lasts longer waits for somebody, such as the projection.
+const TAKES_OVER_WITHIN: Duration = Duration::from_secs(10);
+
 /// What the partition is doing.
 #[derive(Debug)]
 pub(crate) enum Phase {
@@ -21,6 +24,8 @@ pub(crate) enum Phase {
     Claiming,
     /// The handler is taking over.
     TakingOver,
+    /// The handler has taken over; the log must deliver from [`Slot::next`].
+    Beginning,
     /// Ready for the next batch.
     Idle,
     /// The handler has the batch.
@@ -77,6 +82,15 @@ impl Slot {
 
     pub(crate) fn key(&self) -> (Topic, i32) {
         (self.claim.topic, self.claim.partition)
+    }
+
+    /// Whether something that it depends on has been away for longer than a moment.
+    pub(crate) fn waits(&self) -> bool {
+        match self.phase {
+            Phase::Waiting(_) => self.attempt > 3,
+            Phase::TakingOver | Phase::Beginning => self.began.elapsed() > TAKES_OVER_WITHIN,
+            Phase::Claiming | Phase::Idle | Phase::Busy => false,
+        }
     }
 
     /// Takes the next batch out of the buffer, unless one is waiting to be handled again.

@@ -3,6 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// What readiness says while the broker does not answer.
+pub(crate) const AWAY: &str = "the broker cannot be reached; trying again";
+
 /// What a worker is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {

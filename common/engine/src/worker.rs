@@ -23,7 +23,7 @@ use crate::log::{Happening, Log, NotCommitted, Transaction};
 use crate::message::Record;
 use crate::metrics;
 use crate::slot::{Ended, Phase, Slot};
-use crate::status::{State, Status};
+use crate::status::{AWAY, State, Status};
 
 /// Longest sleep of the loop; also how often the log gets a chance to serve its own events.
 const TICK: Duration = Duration::from_millis(100);
@@ -158,9 +158,9 @@ impl<L: Log> Worker<L> {
     }
 
     fn report(&mut self) {
-        let waiting = self.slots.values().find(|slot| slot.attempt > 3 && matches!(slot.phase, Phase::Waiting(_)));
+        let waiting = self.slots.values().find(|slot| slot.waits());
         let state = match (self.away, waiting) {
-            (Some(_), _) => State::Waiting("the broker cannot be reached; trying again".to_owned()),
+            (Some(_), _) => State::Waiting(AWAY.to_owned()),
             (None, Some(slot)) => State::Waiting(format!(
                 "{} partition {} waits for a dependency",
                 slot.claim.topic.short(),
@@ -216,7 +216,8 @@ impl<L: Log> Worker<L> {
 
     pub(crate) fn claim(&mut self, topic: Topic, partition: i32) -> Claim {
         self.epoch += 1;
-        Claim { topic, partition, epoch: self.epoch, committed_metadata: String::new(), requests: self.outbox.clone() }
+        let (epoch, requests) = (self.epoch, self.outbox.clone());
+        Claim { topic, partition, epoch, committed_metadata: String::new(), handed_over: false, requests }
     }
 
     fn asked(&mut self, ask: Ask) -> Result<(), Failure> {
@@ -284,7 +285,15 @@ impl<L: Log> Worker<L> {
         let claiming: Vec<_> =
             self.slots.values().filter(|slot| matches!(slot.phase, Phase::Claiming)).map(Slot::key).collect();
         for key in claiming {
-            self.take_over(key)?;
+            // A look-up that failed has blocked this thread for seconds: the log must be served before the next one.
+            if !self.take_over(key)? {
+                break;
+            }
+        }
+        let beginning: Vec<_> =
+            self.slots.values().filter(|slot| matches!(slot.phase, Phase::Beginning)).map(Slot::key).collect();
+        for key in beginning {
+            self.begin(key)?;
         }
         let batch = self.handler.batch_size();
         let mut busy = self.slots.values().filter(|slot| matches!(slot.phase, Phase::Busy)).count();
@@ -306,10 +315,12 @@ impl<L: Log> Worker<L> {
         Ok(())
     }
 
-    fn take_over(&mut self, key: (Topic, i32)) -> Result<(), Failure> {
+    /// Begins to take a partition over; `false` when the log does not answer.
+    fn take_over(&mut self, key: (Topic, i32)) -> Result<bool, Failure> {
         match self.log.committed(key.0, key.1) {
             Ok(committed) => {
-                let Some(slot) = self.slots.get_mut(&key) else { return Ok(()) };
+                self.away = None;
+                let Some(slot) = self.slots.get_mut(&key) else { return Ok(true) };
                 let Some(next) = committed.next else {
                     let what = format!(
                         "the group of {} has no offset in {} partition {}",
@@ -324,6 +335,7 @@ impl<L: Log> Worker<L> {
                 };
                 slot.next = next;
                 slot.claim.committed_metadata = committed.metadata;
+                slot.claim.handed_over = committed.handed_over;
                 slot.phase = Phase::TakingOver;
                 let (handler, claim, outbox) = (Arc::clone(&self.handler), slot.claim.clone(), self.outbox.clone());
                 let task = self.runtime.spawn(async move {
@@ -331,12 +343,12 @@ impl<L: Log> Worker<L> {
                     tell(&outbox, &claim, result.map_or(Ended::Panicked, Ended::TookOver));
                 });
                 slot.task = Some(task.abort_handle());
-                Ok(())
+                Ok(true)
             }
             Err(failure) if failure.class() == Class::Transient => {
                 self.away = Some(Instant::now());
                 self.slots.values_mut().filter(|slot| slot.key() == key).for_each(Slot::again);
-                Ok(())
+                Ok(false)
             }
             Err(failure) => Err(failure),
         }

@@ -193,6 +193,20 @@ fn an_aborted_transaction_is_decided_again_from_the_committed_offset() {
 }
 
 #[test]
+fn what_arrives_while_an_aborted_batch_waits_does_not_overtake_it() {
+    let rig = Rig::start(Copier::default());
+    rig.memory.abort_next(1);
+    let partition = rig.send("one");
+    rig.memory.assign(&[(Topic::Command, partition)]);
+    eventually("the abort is known", || !rig.handler.lost.lock().unwrap().is_empty());
+    rig.send("two");
+    eventually("both are copied", || rig.copied().len() >= 2);
+    assert_eq!(rig.copied(), ["one", "two"]);
+    assert_eq!(rig.memory.committed(Topic::Command, partition).0, 2);
+    rig.end().unwrap();
+}
+
+#[test]
 fn a_commit_after_the_partition_was_lost_writes_nothing() {
     let (open, gate) = tokio::sync::oneshot::channel();
     let rig = Rig::start(Copier { gate: Mutex::new(Some(gate)), ..Copier::default() });

@@ -1,27 +1,33 @@
 //! The member of a worker's group: turns what librdkafka says into what the loop understands.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use pursight_schemas::{Micros, Topic};
 use rdkafka::client::ClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
-use rdkafka::{Timestamp, TopicPartitionList};
+use rdkafka::{Offset, Timestamp, TopicPartitionList};
 
 use crate::failure::Failure;
-use crate::log::Happening;
+use crate::log::{Happening, Transaction};
 use crate::message::Record;
+
+/// First line of the metadata of an offset that its owner committed while giving the partition up.
+pub(super) const HANDED_OVER: &str = "handed-over";
 
 /// Collects what callbacks say until the loop asks. Callbacks run inside `poll`, on the loop's own thread.
 pub(super) struct Context {
     prefix: String,
     pub(super) happenings: Mutex<Vec<Happening>>,
+    /// Owned partitions whose committed offset carries metadata: the offset, and the metadata without its mark.
+    left: Mutex<HashMap<(Topic, i32), (i64, String)>>,
 }
 
 impl Context {
     pub(super) fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.to_owned(), happenings: Mutex::default() }
+        Self { prefix: prefix.to_owned(), happenings: Mutex::default(), left: Mutex::default() }
     }
 
     fn push(&self, happening: Happening) {
@@ -30,6 +36,36 @@ impl Context {
 
     pub(super) fn take(&self) -> Vec<Happening> {
         std::mem::take(&mut *self.happenings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Remembers what the next owner will find.
+    pub(super) fn committed(&self, transaction: &Transaction<'_>) {
+        let key = (transaction.topic, transaction.partition);
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        match transaction.metadata {
+            "" => left.remove(&key),
+            metadata => left.insert(key, (transaction.next, metadata.to_owned())),
+        };
+    }
+
+    /// Tells the next owner that what these partitions' metadata speaks of did not end us. Without waiting: the client
+    /// sends it before it leaves, and when it is lost only the hint is.
+    fn hand_over(&self, consumer: &BaseConsumer<Self>, partitions: &[(Topic, i32)]) {
+        let mut all = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut list = TopicPartitionList::new();
+        for (topic, partition) in partitions {
+            let Some((next, metadata)) = all.remove(&(*topic, *partition)) else { continue };
+            let mut element = list.add_partition(&topic.name(&self.prefix), *partition);
+            element.set_metadata(format!("{HANDED_OVER}\n{metadata}"));
+            // Only an offset that is not one can be refused, and this one was committed before.
+            drop(element.set_offset(Offset::Offset(next)));
+        }
+        if list.count() > 0
+            && !consumer.assignment_lost()
+            && let Err(error) = consumer.commit(&list, CommitMode::Async)
+        {
+            tracing::debug!(%error, "the next owner is not told that this was a hand-over");
+        }
     }
 
     fn partitions(&self, list: &TopicPartitionList) -> Vec<(Topic, i32)> {
@@ -49,9 +85,15 @@ impl ClientContext for Context {
 }
 
 impl ConsumerContext for Context {
-    fn pre_rebalance(&self, _consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         if let Rebalance::Revoke(list) = rebalance {
-            self.push(Happening::Revoked(self.partitions(list)));
+            let partitions = self.partitions(list);
+            self.hand_over(consumer, &partitions);
+            self.push(Happening::Revoked(partitions));
+            if consumer.assignment_lost() {
+                // Either we were silent or the broker is: it is asked, and until it answers it is away.
+                self.push(Happening::Away("the group did not hear of us, or we of it, for a whole session".to_owned()));
+            }
         }
     }
 

@@ -6,15 +6,17 @@ use std::time::{Duration, Instant};
 use pursight_schemas::Topic;
 use pursight_schemas::topics::Reader;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::consumer::{Context, is_away, meaning, record};
+use super::consumer::{Context, HANDED_OVER, is_away, meaning, record};
 use super::options::Options;
 use super::transactor::{Outcome, Transactor};
 use crate::failure::Failure;
 use crate::log::{Committed, Happening, Log, NotCommitted, Transaction};
 use crate::message::Mark;
-use crate::status::Status;
+use crate::status::{AWAY, State, Status};
 use crate::worker::Waker;
 
 /// Records taken from the client in one go.
@@ -117,7 +119,10 @@ impl KafkaLog {
             status.beat();
             match self.committed_raw(transaction.topic, transaction.partition) {
                 Ok((_, found)) => return found == marked,
-                Err(error) => tracing::debug!(%error, "waiting for the committed offset"),
+                Err(error) => {
+                    tracing::debug!(%error, "waiting for the committed offset");
+                    status.set(State::Waiting(AWAY.to_owned()));
+                }
             }
         }
     }
@@ -147,25 +152,34 @@ impl Log for KafkaLog {
 
     fn committed(&mut self, topic: Topic, partition: i32) -> Result<Committed, Failure> {
         let (next, metadata) = self.committed_raw(topic, partition)?;
-        let metadata = metadata.split_once('\n').map_or(metadata.as_str(), |(_, own)| own).to_owned();
-        Ok(Committed { next, metadata })
+        let (mark, own) = metadata.split_once('\n').unwrap_or(("", &metadata));
+        Ok(Committed { next, metadata: own.to_owned(), handed_over: mark == HANDED_OVER })
     }
 
-    fn begin(&mut self, topic: Topic, partition: i32, offset: i64) -> Result<(), Failure> {
-        // `seek` refuses a partition that has not been fetched yet; taking it out and in again always works, and drops
-        // what was fetched before.
-        let list = self.one(topic, partition, Offset::Offset(offset));
-        let moved = self
-            .consumer
-            .incremental_unassign(&list)
-            .and_then(|()| self.consumer.incremental_assign(&list))
-            .and_then(|()| self.consumer.resume(&list));
-        moved.map_err(|error| {
+    fn begin(&mut self, topic: Topic, partition: i32, offset: i64) -> Result<bool, Failure> {
+        // By seeking, and not by taking the partition out of the assignment and in again: while a revocation waits to be
+        // polled the client takes that for its answer, forgets that the partitions were lost, and joins again with them.
+        let cannot = |error: &dyn std::fmt::Display| {
             Failure::fatal(
                 format!("cannot read {} partition {partition} from offset {offset}: {error}", topic.short()),
                 "restart the worker",
             )
-        })
+        };
+        let sought = match self.consumer.seek_partitions(self.one(topic, partition, Offset::Offset(offset)), PROBE) {
+            Ok(list) => list.elements().first().map_or(Ok(()), TopicPartitionListElem::error),
+            Err(error) => {
+                tracing::debug!(%error, topic = topic.short(), partition, "the position was not taken in time");
+                return Ok(false);
+            }
+        };
+        match sought {
+            Ok(()) => {}
+            // It is still being assigned, or not ours any more: then the next poll says so.
+            Err(error) if is_not_fetched(&error) => return Ok(false),
+            Err(error) => return Err(cannot(&error)),
+        }
+        self.consumer.resume(&self.one(topic, partition, Offset::Invalid)).map_err(|error| cannot(&error))?;
+        Ok(true)
     }
 
     fn pause(&mut self, topic: Topic, partition: i32, paused: bool) {
@@ -193,20 +207,36 @@ impl Log for KafkaLog {
         };
         let consumer = &self.consumer;
         let result = transactor.transact(transaction.events, &offsets, || {
-            if consumer.assignment_lost() { None } else { consumer.group_metadata() }
+            // In this order: after a loss between the two the metadata is stale, and the broker refuses it. The other way
+            // round it could be that of a member without a generation, which the broker believes.
+            let metadata = consumer.group_metadata();
+            if consumer.assignment_lost() { None } else { metadata }
         });
         let status = transactor.status().clone();
         self.transactor = Some(transactor);
-        match result? {
-            Outcome::Committed(marks) => Ok(marks),
-            Outcome::InDoubt(marks) if self.was_committed(transaction, &marked, &status) => Ok(marks),
-            Outcome::InDoubt(_) => Err(NotCommitted::Aborted("it was in doubt, and the broker says no".to_owned())),
-        }
+        let marks = match result? {
+            Outcome::Committed(marks) => marks,
+            Outcome::InDoubt(marks) if self.was_committed(transaction, &marked, &status) => marks,
+            Outcome::InDoubt(_) => {
+                return Err(NotCommitted::Aborted("it was in doubt, and the broker says no".to_owned()));
+            }
+        };
+        self.context.committed(transaction);
+        Ok(marks)
     }
 
     fn leave(&mut self) {
         self.consumer.unsubscribe();
     }
+}
+
+/// Whether an error says that the client does not fetch a partition at the moment.
+fn is_not_fetched(error: &KafkaError) -> bool {
+    let code = error.rdkafka_error_code();
+    matches!(
+        code,
+        Some(RDKafkaErrorCode::State | RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::PreviousInProgress)
+    )
 }
 
 /// Whether the topics are as they must be: all there, each with its partitions. Waits while the broker is away.
@@ -224,7 +254,7 @@ pub(super) fn check_topics(
         match client.fetch_metadata(None, PROBE) {
             Ok(metadata) => break metadata,
             Err(error) if is_away(&error) => {
-                status.set(crate::status::State::Waiting(format!(
+                status.set(State::Waiting(format!(
                     "the broker at {} cannot be reached; trying again",
                     options.bootstrap
                 )));

@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::log::NotCommitted;
 use crate::message::{Mark, Outgoing};
 use crate::retry::Delays;
-use crate::status::Status;
+use crate::status::{AWAY, State, Status};
 
 /// A transaction that has not come to an end after this is in doubt.
 const BUDGET: Duration = Duration::from_secs(8);
@@ -146,6 +146,7 @@ impl Transactor {
                 Err(error) if is_fatal(&error) => return Err(fatal(&error)),
                 Err(error) => {
                     tracing::debug!(%error, "transactions cannot be initialised yet");
+                    self.status.set(State::Waiting(AWAY.to_owned()));
                     std::thread::sleep(delays.next_delay());
                 }
             }

@@ -22,6 +22,8 @@ use crate::error::CliError;
 
 /// How often a dependency that is away is asked again, and health is told how a worker is.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// A loop that has not come round for this long is not alive.
+const SILENCE: Duration = Duration::from_secs(30);
 /// How often the read model is asked for a sign of life.
 const PING_EVERY: Duration = Duration::from_secs(2);
 
@@ -48,9 +50,9 @@ pub fn start(workers: &[Which], parts: &Arc<Parts>, lifecycle: &mut Lifecycle, h
     let stop = lifecycle.stop_token();
     for which in workers.iter().copied() {
         let (parts, stop, reason) = (Arc::clone(parts), stop.clone(), reason.clone());
-        let condition = health.condition(which.name());
+        let (condition, alive) = (health.condition(which.name()), health.clone());
         lifecycle.spawn(which.name(), async move {
-            live(which, &parts, &condition, stop).await.map_err(|error| reason.give(error))
+            live(which, &parts, &condition, &alive, stop).await.map_err(|error| reason.give(error))
         });
     }
     let (model, quiet) = (parts.model.clone(), stop.clone());
@@ -69,7 +71,13 @@ pub fn start(workers: &[Which], parts: &Arc<Parts>, lifecycle: &mut Lifecycle, h
     reason
 }
 
-async fn live(which: Which, parts: &Parts, condition: &Condition, stop: CancellationToken) -> Result<(), CliError> {
+async fn live(
+    which: Which,
+    parts: &Parts,
+    condition: &Condition,
+    health: &Health,
+    stop: CancellationToken,
+) -> Result<(), CliError> {
     if !database_ready(parts, condition, &stop).await? {
         return Ok(());
     }
@@ -95,8 +103,12 @@ async fn live(which: Which, parts: &Parts, condition: &Condition, stop: Cancella
         stop,
     });
     let thread = started.map_err(|failure| fatal(&failure))?;
+    let heart = health.heartbeat(which.name(), SILENCE);
     while !thread.is_finished() {
         tell(condition, &status);
+        if status.silent_for() < 2 * LOOK_EVERY {
+            heart.beat();
+        }
         sleep(LOOK_EVERY).await;
     }
     match thread.join() {
