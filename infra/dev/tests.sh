@@ -11,6 +11,7 @@ print_test_env() {
 
 # Prints the exports of PURSIGHT_TEST_*.
 test_env() {
+    export_line KAFKA_LIBS "$STATE/kafka/libs"
     export_line KAFKA "127.0.0.1:$PORT_KAFKA"
     export_line DATABASE_ADMIN "$(superuser_url)"
     export_line CUSTOMER_HOST localhost

@@ -9,11 +9,15 @@ pub mod customer;
 pub mod database;
 pub mod history;
 pub mod kafka;
+pub mod process;
+pub mod servers;
 pub mod setting;
 pub mod system;
 pub mod wait;
 
 pub use customer::Customer;
 pub use kafka::Read;
+pub use process::Process;
+pub use servers::{Broker, Cluster};
 pub use system::{Answer, System};
 pub use wait::eventually;

@@ -1,22 +1,22 @@
 //! One whole system: topics under an own prefix, an own database, own keys, and `pursight run all` as a process.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::database::{Sql, with_database};
 use crate::kafka::Kafka;
+use crate::process::{Process, http_get, read};
 use crate::setting;
-use crate::wait::eventually;
 
 /// What a call of the executable gave.
 #[derive(Debug)]
@@ -52,8 +52,9 @@ pub struct System {
     /// Folder of its keys and logs.
     pub folder: TempDir,
     database: String,
-    admin: Sql,
-    workers: Option<Child>,
+    /// Where it was made; `None` for servers of the test's own, which go with all that is on them.
+    shared: Option<Sql>,
+    workers: Option<Process>,
 }
 
 impl System {
@@ -62,17 +63,26 @@ impl System {
     /// # Errors
     /// A step of the set-up failed.
     pub fn bare() -> Result<Self> {
+        let url = setting::get("DATABASE_ADMIN")?;
+        let mut system = Self::bare_on(&setting::get("KAFKA")?, &url)?;
+        system.shared = Some(Sql::open(&url)?);
+        Ok(system)
+    }
+
+    /// The same on servers of the test's own: a broker's `host:port` and a superuser's URL. Nothing is removed from them.
+    ///
+    /// # Errors
+    /// A step of the set-up failed.
+    pub fn bare_on(bootstrap: &str, url: &str) -> Result<Self> {
         let mark = Uuid::new_v4().simple().to_string()[..12].to_owned();
         let (prefix, tenant, database) = (format!("test-{mark}"), format!("tenant-{mark}"), format!("system_{mark}"));
-        let url = setting::get("DATABASE_ADMIN")?;
-        let admin = Sql::open(&url)?;
-        admin.run(&format!("CREATE DATABASE {database}"))?;
-        let kafka = Kafka { bootstrap: setting::get("KAFKA")?, prefix: prefix.clone() };
+        Sql::open(url)?.run(&format!("CREATE DATABASE {database}"))?;
+        let kafka = Kafka { bootstrap: bootstrap.to_owned(), prefix: prefix.clone() };
         let folder = TempDir::new()?;
         let secret_keys = folder.path().join("secret.keys");
         write_private(&secret_keys, &format!("{}\n", random_key()))?;
         let path = |name: &str| folder.path().join(name).display().to_string();
-        let database_url = with_database(&url, &database)?;
+        let database_url = with_database(url, &database)?;
         let settings = BTreeMap::from(
             [
                 ("PURSIGHT_KAFKA_BOOTSTRAP", kafka.bootstrap.clone()),
@@ -92,7 +102,7 @@ impl System {
             .map(|(name, value)| (name.to_owned(), value)),
         );
         let sql = Sql::open(&database_url)?;
-        let system = Self { tenant, kafka, sql, settings, folder, database, admin, workers: None };
+        let system = Self { tenant, kafka, sql, settings, folder, database, shared: None, workers: None };
         let all = ["scan.view", "scan.create", "scan.edit", "scan.delete"];
         system.key("tests", "*", &all, &system.settings["PURSIGHT_SIGNING_KEY"])?;
         system.must(&["topics", "apply"])?;
@@ -127,17 +137,21 @@ impl System {
     /// # Errors
     /// It ended, or did not get ready.
     pub fn run_workers(&mut self) -> Result<()> {
-        let log = OpenOptions::new().create(true).append(true).open(self.log_file())?;
-        let child = self.command(&["run", "all"])?.stdout(Stdio::null()).stderr(log).spawn()?;
-        self.workers = Some(child);
-        let address = self.settings["PURSIGHT_HTTP_LISTEN"].clone();
-        eventually("the workers' readiness", || {
-            if let Some(status) = self.workers.as_mut().context("started")?.try_wait()? {
-                bail!("the workers ended ({status}): {}", self.log()?);
-            }
-            Ok(http_get(&address, "/readyz").is_ok_and(|(status, _)| status == 200).then_some(()))
-        })
-        .with_context(|| self.log().unwrap_or_default())
+        let listen = self.settings["PURSIGHT_HTTP_LISTEN"].clone();
+        let process = Process::start(self.command(&["run", "all"])?, &listen, &self.log_file())?;
+        self.workers.insert(process).wait_ready()
+    }
+
+    /// Starts one worker (or `all`) as a process with a name and a health port of its own; others of the same name share
+    /// its log.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn spawn(&self, worker: &str, instance: &str) -> Result<Process> {
+        let listen = format!("127.0.0.1:{}", free_port()?);
+        let mut command = self.command(&["run", worker])?;
+        command.env("PURSIGHT_INSTANCE", instance).env("PURSIGHT_HTTP_LISTEN", &listen);
+        Process::start(command, &listen, &self.folder.path().join(format!("{worker}-{instance}.log")))
     }
 
     /// Ends the workers; `signal` as `kill` takes it.
@@ -145,10 +159,9 @@ impl System {
     /// # Errors
     /// They do not end.
     pub fn stop_workers(&mut self, signal: &str) -> Result<()> {
-        if let Some(mut child) = self.workers.take() {
-            // bash's own `kill`: a small system has no other.
-            Command::new("bash").args(["-c", r#"kill -"$0" "$1""#, signal, &child.id().to_string()]).status()?;
-            child.wait()?;
+        if let Some(mut workers) = self.workers.take() {
+            workers.signal(signal)?;
+            workers.wait_end()?;
         }
         Ok(())
     }
@@ -158,9 +171,7 @@ impl System {
     /// # Errors
     /// There is no log.
     pub fn log(&self) -> Result<String> {
-        let mut text = String::new();
-        File::open(self.log_file())?.read_to_string(&mut text)?;
-        Ok(text)
+        read(&self.log_file())
     }
 
     fn log_file(&self) -> PathBuf {
@@ -236,18 +247,11 @@ impl Drop for System {
     fn drop(&mut self) {
         // A test that failed keeps its logs in its message; what cannot be removed is only untidy.
         let _ = self.stop_workers("KILL");
-        let _ = self.kafka.remove();
-        let _ = self.admin.run(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.database));
+        if let Some(admin) = &self.shared {
+            let _ = self.kafka.remove();
+            let _ = admin.run(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.database));
+        }
     }
-}
-
-fn http_get(address: &str, path: &str) -> Result<(u16, String)> {
-    let mut stream = TcpStream::connect(address)?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
-    let (head, body) = text.split_once("\r\n\r\n").context("an HTTP answer")?;
-    Ok((head.split(' ').nth(1).context("a status")?.parse()?, body.to_owned()))
 }
 
 /// A port that nobody uses at the moment.
