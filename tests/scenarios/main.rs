@@ -7,6 +7,7 @@ mod commands;
 mod connection;
 mod ddl;
 mod doctor;
+mod holds;
 mod isolation;
 mod language;
 mod rebuild;

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests name things at random and read PURSIGHT_TEST_*")]
 
 pub mod canary;
+pub mod chaos;
 pub mod checks;
 pub mod customer;
 pub mod database;

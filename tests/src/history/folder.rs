@@ -122,7 +122,11 @@ impl Folder {
         self.read("ends")
     }
 
-    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+    /// Reads one of the documents.
+    ///
+    /// # Errors
+    /// It is missing or cannot be understood.
+    pub fn read<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let path = self.0.join(format!("{name}.json"));
         let read = || -> Result<T> { Ok(serde_json::from_slice(&fs::read(&path)?)?) };
         read().with_context(|| path.display().to_string())
