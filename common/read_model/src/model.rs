@@ -79,7 +79,9 @@ impl ReadModel {
         // In a task of its own, which goes on if the caller gives up: the driver rolls back only what it has seen begin,
         // and the next to get the connection would go on in an open transaction with somebody else's settings.
         let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(text)).await }).await;
-        begun.unwrap_or(Err(sqlx::Error::WorkerCrashed)).map_err(ReadModelError::during("beginning a transaction on the read model"))
+        begun
+            .unwrap_or(Err(sqlx::Error::WorkerCrashed))
+            .map_err(ReadModelError::during("beginning a transaction on the read model"))
     }
 
     /// Closes every connection.
