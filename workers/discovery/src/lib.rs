@@ -26,8 +26,8 @@ use async_trait::async_trait;
 use pursight_connectors::postgres::catalog::{Listed, Pace, PageItem};
 use pursight_engine::{Ending, Failure, Outcome, Place, Run, Runner, Stop};
 use pursight_schemas::{
-    DiscoveryCancelled, DiscoveryFailed, DiscoveryStarted, Event, ObjectKind, Problem, SchemaObjectObserved, Topic,
-    WorkItem,
+    DiscoveryCancelled, DiscoveryFailed, DiscoveryStarted, Event, ObjectKind, Problem, SchemaObjectObserved, Strategy,
+    Topic, WorkItem,
 };
 use uuid::Uuid;
 
@@ -49,6 +49,7 @@ pub const WORKER: &str = "discovery";
 pub struct Worker {
     inspector: Arc<dyn Inspector>,
     last_known: Arc<dyn LastKnown>,
+    pauses: bool,
 }
 
 /// Why a run ends before its time.
@@ -74,7 +75,18 @@ impl From<Problem> for Broken {
 impl Worker {
     /// A worker over its two ports.
     pub fn new(inspector: Arc<dyn Inspector>, last_known: Arc<dyn LastKnown>) -> Self {
-        Self { inspector, last_known }
+        Self { inspector, last_known, pauses: true }
+    }
+
+    /// The same, asking for page after page: for servers of one's own.
+    #[must_use]
+    pub fn without_pauses(self) -> Self {
+        Self { pauses: false, ..self }
+    }
+
+    fn pace(&self, strategy: Strategy) -> Pace {
+        let pace = Pace::new(strategy);
+        if self.pauses { pace } else { pace.without_pauses() }
     }
 
     async fn discover(&self, run: &mut Run) -> Result<(Conclusion, Vec<String>), Broken> {
@@ -151,7 +163,7 @@ impl Worker {
     ) -> Result<Option<Problem>, Failure> {
         let mut list = survey.unread(at);
         for last in [false, false, true] {
-            let mut pages = reader.pages(list, Pace::new(run.work().strategy));
+            let mut pages = reader.pages(list, self.pace(run.work().strategy));
             let mut postponed = Vec::new();
             loop {
                 let mut items = match pages.next().await {

@@ -107,6 +107,15 @@ pub struct SecretSettings {
     pub aws_endpoint_url: Option<Hidden>,
 }
 
+/// How hard workers work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkSettings {
+    /// Most records that are taken at once.
+    pub batch_size: usize,
+    /// Whether a discovery pauses between pages.
+    pub discovery_pauses: bool,
+}
+
 /// Health and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpSettings {
@@ -194,6 +203,14 @@ impl SecretSettings {
             file_dir: reader.path("PURSIGHT_SECRET_FILE_DIR"),
             aws_endpoint_url: reader.url("PURSIGHT_AWS_ENDPOINT_URL").map(Hidden::new),
         }
+    }
+}
+
+impl WorkSettings {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        let batch_size = reader.number("PURSIGHT_BATCH_SIZE", 1..=10_000);
+        let pauses = reader.choice("PURSIGHT_DISCOVERY_PAUSES", &[("on", true), ("off", false)]);
+        Self { batch_size: usize::try_from(batch_size).unwrap_or(usize::MAX), discovery_pauses: pauses.unwrap_or(true) }
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub use error::{Fault, SettingsError};
 pub use groups::{
     DatabaseSettings, HttpSettings, KafkaSecurity, KafkaSettings, LogFormat, LogSettings, PublisherSettings,
-    SecretSettings, SecurityProtocol,
+    SecretSettings, SecurityProtocol, WorkSettings,
 };
 pub use hidden::Hidden;
 pub use table::{SETTINGS, Setting, Shown};
@@ -44,6 +44,7 @@ pub struct Settings {
     secrets: SecretSettings,
     egress_allow: String,
     sources_per_tenant: u32,
+    work: WorkSettings,
     http: HttpSettings,
     logs: LogSettings,
     schema_registry_url: Option<Hidden>,
@@ -88,6 +89,7 @@ impl Settings {
             secrets: SecretSettings::read(&mut reader, map),
             egress_allow: reader.text("PURSIGHT_EGRESS_ALLOW").unwrap_or_default(),
             sources_per_tenant: reader.number("PURSIGHT_SOURCES_PER_TENANT", 1..=1_000_000),
+            work: WorkSettings::read(&mut reader),
             http: HttpSettings::read(&mut reader),
             logs: LogSettings::read(&mut reader),
             schema_registry_url: reader.url("SCHEMA_REGISTRY_URL").map(Hidden::new),
@@ -186,6 +188,11 @@ impl Settings {
     /// Addresses that customers' databases may have, as the egress policy reads them.
     pub fn egress_allow(&self) -> &str {
         &self.egress_allow
+    }
+
+    /// How hard workers work.
+    pub fn work(&self) -> WorkSettings {
+        self.work
     }
 
     /// Health and metrics.

@@ -64,6 +64,8 @@ pub static SETTINGS: &[Setting] = &[
     url("PURSIGHT_AWS_ENDPOINT_URL", "AWS Secrets Manager's address", "an emulator or a private endpoint is used"),
     plain("PURSIGHT_EGRESS_ALLOW", Some(""), "private, loopback and reserved addresses that customers' databases may have, by comma: 10.0.0.0/8, 10.1.2.3:5432, [fd00::/8]:5432; public ones need no entry", "databases are in a private network: name it, as narrowly as possible"),
     plain("PURSIGHT_SOURCES_PER_TENANT", Some("10000"), "most live sources of a tenant; one more is QUOTA_EXCEEDED", "a tenant needs more, or must not have so many"),
+    plain("PURSIGHT_BATCH_SIZE", Some("500"), "most records of a partition that a worker takes at once", "less shall be lost when a transaction aborts, or the cost of a batch is measured"),
+    plain("PURSIGHT_DISCOVERY_PAUSES", Some("on"), "on or off: whether a discovery leaves a customer's server alone between two pages, for a time that its strategy sets", "off only where the servers are one's own and nobody else works on them"),
     plain("PURSIGHT_HTTP_LISTEN", Some("127.0.0.1:0"), "address of /livez, /readyz and /metrics; port 0 takes a free one, `none` serves nothing", "something watches the process"),
     plain("PURSIGHT_DRAIN_TIMEOUT_MS", Some("20000"), "time to finish what is under way when told to stop", "the supervisor's grace period is another one"),
     plain("PURSIGHT_LOG", Some("info"), "which log lines are written (tracing filter, such as info,pursight_engine=debug)", "something must be looked into"),

@@ -27,7 +27,7 @@ use super::Which;
 use crate::commands::explain_key;
 use crate::context::{ANSWER_WITHIN, Context, database_error, setting_error};
 use crate::error::{CliError, chain};
-use crate::ports::{Learning, LetterSeal, ReadBarrier};
+use crate::ports::{Held, Learning, LetterSeal, ReadBarrier};
 
 /// Facts that the registry holds beyond the read model at most, per partition.
 const OVERLAY: usize = 20_000;
@@ -166,26 +166,27 @@ impl Parts {
     /// # Errors
     /// As its parts.
     pub async fn handler(&self, which: Which) -> Result<Arc<dyn Handler>, CliError> {
-        match which {
-            Which::Registry => self.registry(),
+        let inner = match which {
+            Which::Registry => self.registry()?,
             Which::Connection => {
                 let resolver = self.resolver()?;
                 let server = self.connectors(resolver.clone()).await?;
                 let vault = Sealed { store: self.sealed.clone(), resolver };
-                Ok(self.runner(pursight_connection::Worker::new(Arc::new(server), Arc::new(vault))))
+                self.runner(pursight_connection::Worker::new(Arc::new(server), Arc::new(vault)))
             }
             Which::Discovery => {
                 let inspector = pursight_discovery::inspect::Postgres(self.connectors(self.resolver()?).await?);
-                let last_known = Arc::new(self.model.clone());
-                Ok(self.runner(pursight_discovery::Worker::new(Arc::new(inspector), last_known)))
+                let worker = pursight_discovery::Worker::new(Arc::new(inspector), Arc::new(self.model.clone()));
+                self.runner(if self.settings.work().discovery_pauses { worker } else { worker.without_pauses() })
             }
             Which::Statistics => {
                 let meter = pursight_statistics::measure::Postgres(self.connectors(self.resolver()?).await?);
                 let history = Arc::new(self.model.clone());
-                Ok(self.runner(pursight_statistics::Worker::new(Arc::new(meter), history)))
+                self.runner(pursight_statistics::Worker::new(Arc::new(meter), history))
             }
-            Which::Projection => self.projection().await,
-        }
+            Which::Projection => self.projection().await?,
+        };
+        Ok(Arc::new(Held { inner, most: self.settings.work().batch_size }))
     }
 }
 
