@@ -34,6 +34,18 @@ pub trait Handler: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Whether records that wait for their turn are to be shown to [`Handler::ends_early`].
+    fn looks_ahead(&self) -> bool {
+        false
+    }
+
+    /// The end of a record that waits for its turn and needs none any more; it is written at once, and the record is passed
+    /// over when its turn comes. Asked again and again: has to be quick, and must not remember that it was asked.
+    fn ends_early(&self, record: &Record, claim: &Claim) -> Option<(Line, Vec<Outgoing>)> {
+        let _ = (record, claim);
+        None
+    }
+
     /// A partition is no longer ours: forget everything about it.
     fn lost(&self, topic: Topic, partition: i32) {
         let _ = (topic, partition);

@@ -2,6 +2,7 @@
 //! Owns receiving, transactions, retries, dead letters and the rules of exactly-once; knows nothing of sources or
 //! schemas of customers. A worker is a [`Handler`] (decides) or a [`Runner`] (talks to a customer's server).
 
+mod ahead;
 pub mod cancel;
 pub mod dead_letter;
 pub mod failure;

@@ -55,7 +55,7 @@ impl<L: Log> Worker<L> {
     }
 
     /// Forgets everything about an owned partition and claims it anew, from the committed offset.
-    fn restart(&mut self, key: (Topic, i32)) {
+    pub(crate) fn restart(&mut self, key: (Topic, i32)) {
         self.handler.lost(key.0, key.1);
         let claim = self.claim(key.0, key.1);
         if let Some(slot) = self.slots.get_mut(&key) {

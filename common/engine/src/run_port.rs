@@ -66,7 +66,7 @@ impl Shared {
     }
 
     /// Numbers and dates an event of the results topic.
-    fn numbered(&mut self, mut event: Event) -> Result<Outgoing, Failure> {
+    pub(crate) fn numbered(&mut self, mut event: Event) -> Result<Outgoing, Failure> {
         let sequence = self.sequence;
         self.sequence += 1;
         let meta = event.meta_mut();
@@ -81,7 +81,7 @@ impl Shared {
     }
 
     /// Numbers and dates an event of the outcome topic.
-    fn outcome(&mut self, mut event: Event) -> Result<Outgoing, Failure> {
+    pub(crate) fn outcome(&mut self, mut event: Event) -> Result<Outgoing, Failure> {
         let position = self.outcomes;
         self.outcomes += 1;
         let meta = event.meta_mut();

@@ -62,15 +62,25 @@ impl<R: Runner> Runs<R> {
 
     /// The next attempt of a run: what earlier ones published stays, numbered apart.
     fn next_attempt(&self, claim: &Claim, run_id: Uuid) -> Checkpoint {
-        let mut all = self.checkpoints();
-        let next = match all.get(&(claim.topic(), claim.partition())) {
+        let next = self.coming_attempt(claim, run_id);
+        self.checkpoints().insert((claim.topic(), claim.partition()), (next.clone(), true));
+        next
+    }
+
+    fn coming_attempt(&self, claim: &Claim, run_id: Uuid) -> Checkpoint {
+        match self.checkpoints().get(&(claim.topic(), claim.partition())) {
             Some((last, mine)) if last.run_id == run_id => {
                 Checkpoint { run_id, attempt: last.attempt + 1, starts: last.starts + i32::from(!mine) }
             }
             _ => Checkpoint { run_id, attempt: 1, starts: 1 },
-        };
-        all.insert((claim.topic(), claim.partition()), (next.clone(), true));
-        next
+        }
+    }
+
+    /// Why a run must not begin, or begin again, if there is a reason.
+    fn stopped_before(&self, work: &WorkItem) -> Option<Stop> {
+        let by = self.cancellations.by(work.run_id, work.meta.source_id, work.meta.occurred_at);
+        let late = left_until(work.deadline, (self.now)()).is_zero();
+        by.map(|by| Stop::Cancelled { by }).or(late.then_some(Stop::Deadline))
     }
 
     /// What the partition's last owner left. It may be this process, or one that had the partition in between and went
@@ -100,17 +110,10 @@ impl<R: Runner> Runs<R> {
         if checkpoint.starts > MAX_STARTS {
             return self.dead(&work, record, &mut port).await;
         }
-        let left = port.left();
-        let stop = if let Some(by) = self.cancellations.by(run_id, source, asked_at) {
-            Some(Stop::Cancelled { by })
-        } else if left.is_zero() {
-            Some(Stop::Deadline)
-        } else {
-            None
-        };
-        if let Some(stop) = stop {
+        if let Some(stop) = self.stopped_before(&work) {
             return self.stop(&work, &stop, &mut port).await;
         }
+        let left = port.left();
         port.begin().await?;
         let token = tokio_util::sync::CancellationToken::new();
         let guard = token.clone().drop_guard();
@@ -125,6 +128,17 @@ impl<R: Runner> Runs<R> {
         match ended {
             Ok(ending) => self.finish(&work, ending, &mut port).await,
             Err(stop) => self.stop(&work, &stop, &mut port).await,
+        }
+    }
+
+    fn line(&self, work: &WorkItem) -> Line {
+        Line {
+            tenant_id: work.meta.tenant_id.clone(),
+            source_id: work.meta.source_id,
+            command_id: work.meta.command_id,
+            message_type: format!("{}/{}", self.runner.place().worker, work.kind),
+            correlation_id: work.meta.correlation_id,
+            ..Line::default()
         }
     }
 
@@ -148,13 +162,7 @@ impl<R: Runner> Runs<R> {
     }
 
     async fn stop(&self, work: &WorkItem, stop: &Stop, port: &mut Port) -> Result<&'static str, Failure> {
-        let (meta, command_type) = (work.meta.clone(), work.command_type.clone());
-        let (event, word): (Event, _) = match stop {
-            Stop::Cancelled { by } => (CommandCancelled { meta, command_type, by: by.clone() }.into(), "CANCELLED"),
-            Stop::Deadline => {
-                (CommandFailed { meta, command_type, problem: deadline_problem() }.into(), "DEADLINE_EXCEEDED")
-            }
-        };
+        let (event, word) = outcome_of(work, stop);
         port.end(self.runner.stopped(work, stop), Some(event)).await?;
         Ok(word)
     }
@@ -180,6 +188,17 @@ impl<R: Runner> Runs<R> {
         };
         port.end(self.runner.stopped(work, &Stop::Cancelled { by: Actor::default() }), Some(event.into())).await?;
         Ok(crate::line::DEAD_LETTER)
+    }
+}
+
+/// What a run that was stopped from outside is answered, and in one word.
+fn outcome_of(work: &WorkItem, stop: &Stop) -> (Event, &'static str) {
+    let (meta, command_type) = (work.meta.clone(), work.command_type.clone());
+    match stop {
+        Stop::Cancelled { by } => (CommandCancelled { meta, command_type, by: by.clone() }.into(), "CANCELLED"),
+        Stop::Deadline => {
+            (CommandFailed { meta, command_type, problem: deadline_problem() }.into(), "DEADLINE_EXCEEDED")
+        }
     }
 }
 
@@ -212,18 +231,33 @@ impl<R: Runner> Handler for Runs<R> {
         for record in batch {
             let work: WorkItem = codec::decode(&record.value)
                 .map_err(|error| Failure::Poison { code: "UNDECODABLE", what: crate::line::chain(&error) })?;
-            let mut line = Line {
-                tenant_id: work.meta.tenant_id.clone(),
-                source_id: work.meta.source_id,
-                command_id: work.meta.command_id,
-                message_type: format!("{}/{}", self.runner.place().worker, work.kind),
-                correlation_id: work.meta.correlation_id,
-                ..Line::default()
-            };
+            let mut line = self.line(&work);
             line.outcome = Box::pin(self.execute(work, record, claim)).await?;
             lines.push(line);
         }
         Ok(lines)
+    }
+
+    fn looks_ahead(&self) -> bool {
+        true
+    }
+
+    fn ends_early(&self, record: &Record, claim: &Claim) -> Option<(Line, Vec<Outgoing>)> {
+        let work: WorkItem = codec::decode(&record.value).ok()?;
+        let stop = self.stopped_before(&work)?;
+        let attempt = self.coming_attempt(claim, work.run_id).attempt;
+        let trace = TraceParent::of(record.header("traceparent"), work.meta.event_id);
+        let (claim, place) = (claim.clone(), self.runner.place());
+        let mut shared = Shared::new(place, claim, record.clone(), trace, &work, attempt, String::new(), self.now);
+        let mut outgoing = Vec::new();
+        for event in self.runner.stopped(&work, &stop) {
+            outgoing.push(shared.numbered(event).ok()?);
+        }
+        let (outcome, word) = outcome_of(&work, &stop);
+        if work.answers_command {
+            outgoing.push(shared.outcome(outcome).ok()?);
+        }
+        Some((Line { outcome: word, ..self.line(&work) }, outgoing))
     }
 
     fn poisoned(&self, record: &Record, code: &str) -> Vec<Outgoing> {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use pursight_schemas::Topic;
 use tokio::task::AbortHandle;
 
+use crate::ahead::Ahead;
 use crate::failure::Failure;
 use crate::handler::Claim;
 use crate::message::{Line, Record};
@@ -56,6 +57,8 @@ pub(crate) struct Slot {
     pub(crate) panicked_before: bool,
     pub(crate) paused: bool,
     pub(crate) next: i64,
+    /// What is committed beside `next`.
+    pub(crate) ahead: Ahead,
     pub(crate) delays: Delays,
     pub(crate) attempt: u32,
     pub(crate) began: Instant,
@@ -73,6 +76,7 @@ impl Slot {
             panicked_before: false,
             paused: false,
             next: 0,
+            ahead: Ahead::default(),
             delays: Delays::ours(),
             attempt: 1,
             began: Instant::now(),

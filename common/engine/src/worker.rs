@@ -16,6 +16,7 @@ use pursight_schemas::Topic;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use crate::ahead::Ahead;
 use crate::dead_letter::Brake;
 use crate::failure::{Class, Failure};
 use crate::handler::{Claim, Commit, Committed, Handler, Seal};
@@ -67,6 +68,7 @@ pub struct Worker<L: Log> {
     epoch: u64,
     pub(crate) brake: Brake,
     away: Option<Instant>,
+    pub(crate) looked_ahead: Instant,
 }
 
 /// Both ends of the channel by which the loop is woken; the log gets a clone of the sender.
@@ -113,7 +115,8 @@ impl<L: Log> Worker<L> {
     ) -> Self {
         let Inbox { sender: outbox, receiver: inbox } = inbox;
         let (slots, brake) = (HashMap::new(), Brake::default());
-        Self { log, handler, settings, status, runtime, inbox, outbox, slots, epoch: 0, brake, away: None }
+        let (away, looked_ahead) = (None, Instant::now());
+        Self { log, handler, settings, status, runtime, inbox, outbox, slots, epoch: 0, brake, away, looked_ahead }
     }
 
     /// Runs until told to stop, then drains.
@@ -257,12 +260,18 @@ impl<L: Log> Worker<L> {
         metadata: &str,
         events: &[crate::Outgoing],
     ) -> Result<Committed, NotCommitted> {
-        let transaction = Transaction { topic: key.0, partition: key.1, next, metadata, events };
+        let mut left = Ahead { own: metadata.to_owned(), ..Ahead::default() };
+        if let Some(slot) = self.slots.get(&key) {
+            left.ended.extend(slot.ahead.ended.range(next..));
+        }
+        let metadata = left.text();
+        let transaction = Transaction { topic: key.0, partition: key.1, next, metadata: &metadata, events };
         match self.log.transact(&transaction) {
             Ok(marks) => {
                 metrics::transaction(self.settings.worker, "committed");
                 if let Some(slot) = self.slots.get_mut(&key) {
                     slot.next = next;
+                    slot.ahead = left;
                 }
                 Ok(Committed { marks })
             }
@@ -282,6 +291,7 @@ impl<L: Log> Worker<L> {
                 slot.phase = if slot.batch.is_empty() { Phase::Claiming } else { Phase::Idle };
             }
         }
+        self.look_ahead()?;
         let claiming: Vec<_> =
             self.slots.values().filter(|slot| matches!(slot.phase, Phase::Claiming)).map(Slot::key).collect();
         for key in claiming {
@@ -334,7 +344,8 @@ impl<L: Log> Worker<L> {
                     ));
                 };
                 slot.next = next;
-                slot.claim.committed_metadata = committed.metadata;
+                slot.ahead = Ahead::parse(&committed.metadata);
+                slot.claim.committed_metadata.clone_from(&slot.ahead.own);
                 slot.claim.handed_over = committed.handed_over;
                 slot.phase = Phase::TakingOver;
                 let (handler, claim, outbox) = (Arc::clone(&self.handler), slot.claim.clone(), self.outbox.clone());

@@ -246,3 +246,50 @@ fn a_run_that_killed_three_owners_is_not_started_again() {
     rig.stop.cancel();
     process.join().unwrap().unwrap();
 }
+
+#[test]
+fn a_run_that_waits_for_its_turn_ends_at_once_and_only_once() {
+    let rig = Rig::new(0);
+    let (first, partition) = rig.ask(true, NOW + 60_000_000);
+    let again = |run: u128, deadline: i64| {
+        let run_id = Uuid::from_u128(run);
+        let mut work = WorkItem { run_id, answers_command: true, deadline: Micros(deadline), ..WorkItem::default() };
+        work.meta.tenant_id = "acme".into();
+        work.meta.command_id = Some(run_id);
+        let key = Uuid::from_u128(7).to_string();
+        rig.memory.append(Topic::WorkDiscovery, &key, codec::encode(&work).unwrap(), Vec::new(), Micros(0));
+        run_id
+    };
+    let (cancelled, late, last) = (again(43, NOW + 60_000_000), again(44, NOW - 1), again(45, NOW + 60_000_000));
+    let outcomes = || -> Vec<(Uuid, &'static str)> {
+        let named =
+            |event: &Event| (event.meta().command_id.unwrap(), pursight_schemas::json::short(event.full_name()));
+        rig.events(Topic::Outcome).iter().map(named).collect()
+    };
+    let (process, stop) = rig.process();
+    rig.memory.assign(&[(Topic::WorkDiscovery, partition)]);
+    eventually("the late one ends behind the one that hangs", || outcomes() == [(late, "CommandFailed")]);
+    rig.cancellations.add(&Cancel { run_id: Some(cancelled), ..Cancel::default() });
+    eventually("the cancelled one ends too", || outcomes().len() == 2);
+    assert_eq!(rig.memory.committed(Topic::WorkDiscovery, partition).0, 0, "the first one still runs");
+
+    // Another owner begins the first one anew, and neither of the others.
+    rig.memory.revoke(&[(Topic::WorkDiscovery, partition)]);
+    stop.cancel();
+    process.join().unwrap().unwrap();
+    let (process, _) = rig.process();
+    rig.memory.assign(&[(Topic::WorkDiscovery, partition)]);
+    eventually("the first one is begun again", || *rig.runner.attempts.lock().unwrap() == [1, 2]);
+    rig.cancellations.add(&Cancel { run_id: Some(first), ..Cancel::default() });
+    eventually("the last one ends", || outcomes().len() == 4);
+    let wanted = [
+        (late, "CommandFailed"),
+        (cancelled, "CommandCancelled"),
+        (first, "CommandCancelled"),
+        (last, "CommandSucceeded"),
+    ];
+    assert_eq!(outcomes(), wanted);
+    eventually("nothing is left", || rig.memory.committed(Topic::WorkDiscovery, partition) == (4, String::new()));
+    rig.stop.cancel();
+    process.join().unwrap().unwrap();
+}
