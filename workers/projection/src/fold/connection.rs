@@ -14,6 +14,11 @@ pub(super) fn fold(state: &mut State, event: &Event) -> Result<Verdict, Gap> {
         Turn::Not(verdict) => return Ok(verdict),
         Turn::Next(row) => row,
     };
+    // Cancelled before it came to anything: that says nothing of the source.
+    if tested.steps.iter().all(|step| step.result == StepResult::Skipped) {
+        run::end(row, "CANCELLED", &tested.meta);
+        return Ok(Verdict::Folded);
+    }
     let test = test(tested);
     row.result = Some(test.result.clone());
     row.duration_us = Some(test.duration_us);

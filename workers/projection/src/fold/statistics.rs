@@ -26,6 +26,10 @@ pub(super) fn fold(state: &mut State, event: &Event) -> Result<Verdict, Gap> {
             run::end(row, "SUCCEEDED", &collected.meta);
             state.samples.push(sample(collected, source_id));
         }
+        // The contract has no event of its own for a cancelled run of this kind: the code tells it.
+        Event::StatisticsFailed(failed) if failed.problem.code == "CANCELLED" => {
+            run::end(row, "CANCELLED", &failed.meta);
+        }
         Event::StatisticsFailed(failed) => run::fail(row, &failed.meta, &failed.problem),
         _ => return Ok(Verdict::Noted),
     }

@@ -293,3 +293,41 @@ async fn names_may_be_swapped_within_one_batch_but_two_live_sources_never_share_
     assert_eq!(at(0), at(0));
     database.remove().await;
 }
+
+#[tokio::test]
+async fn a_cancelled_run_is_neither_a_failed_one_nor_a_test_of_the_source() {
+    let (database, model) = TestDatabase::migrated().await;
+    let mut log = Log::new();
+    log.source(created(1, 1, "Orders"));
+    let skipped = |name: &str| TestStep { name: name.into(), result: StepResult::Skipped, ..TestStep::default() };
+    log.run(
+        Topic::Connection,
+        ConnectionTested {
+            meta: meta(1, 0, 10),
+            run_id: Uuid::from_u128(0xE1),
+            result: TestResult::Failed,
+            steps: vec![skipped("secret"), skipped("egress")],
+            ..ConnectionTested::default()
+        },
+    );
+    log.run(
+        Topic::Statistics,
+        StatisticsFailed {
+            meta: meta(1, 0, 11),
+            run_id: Uuid::from_u128(0xE2),
+            problem: Problem { code: "CANCELLED".into(), ..Problem::default() },
+        },
+    );
+    log.fold(&model, 100).await;
+    let runs = rows(&model, "SELECT kind, state, code FROM v_run ORDER BY kind").await;
+    assert_eq!(
+        runs,
+        [
+            json!({"kind": "STATISTICS", "state": "CANCELLED", "code": null}),
+            json!({"kind": "TEST", "state": "CANCELLED", "code": null}),
+        ]
+    );
+    let source = rows(&model, "SELECT last_test_result FROM v_source").await;
+    assert_eq!(source, [json!({"last_test_result": null})]);
+    database.remove().await;
+}
