@@ -76,7 +76,7 @@ pub fn pretty(seen: &Seen) -> String {
     fields.retain(|_, value| !is_empty(value));
     let rest = Json::Object(fields).to_string();
     let rest: String = if rest.chars().count() > 200 { rest.chars().take(199).chain(['…']).collect() } else { rest };
-    format!("{time}  {name}{}  {rest}  {place}", source.unwrap_or_default())
+    format!("{time}  {name}{}  {}  {place}", source.unwrap_or_default(), crate::report::harmless(&rest))
 }
 
 fn is_empty(value: &Json) -> bool {

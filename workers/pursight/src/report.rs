@@ -57,7 +57,7 @@ impl Report {
         if json && !self.document.is_null() {
             writeln!(out, "{:#}", self.document)?;
         } else if !json && !self.text.is_empty() {
-            writeln!(out, "{}", self.text.trim_end())?;
+            writeln!(out, "{}", harmless(self.text.trim_end()))?;
         }
         out.flush()
     }
@@ -76,9 +76,23 @@ pub fn table<const N: usize>(heads: [&str; N], rows: Vec<[String; N]>) -> String
     }
     table.set_header(heads);
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.map(|cell| harmless(&cell)));
     }
     table.trim_fmt()
+}
+
+/// The text as a terminal may have it: names and comments are a customer's to choose, and would else move the cursor, set
+/// the title or turn a line around. Such characters are written as what they are.
+pub fn harmless(text: &str) -> String {
+    let dangerous = |c: char| {
+        let marks = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        marks || (c.is_control() && c != '\n' && c != '\t')
+    };
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if dangerous(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    shown
 }
 
 /// Names and values, one a line; lines without a value are left out.
@@ -191,6 +205,11 @@ mod tests {
         assert_eq!(when(&json!("2026-01-31T12:00:00.5+01:00")), "2026-01-31 11:00:00Z");
         assert_eq!(when(&json!(1_000_000)), "1970-01-01 00:00:01Z");
         assert_eq!(when(&Json::Null), "");
+    }
+
+    #[test]
+    fn what_would_move_a_terminal_is_written_out() {
+        assert_eq!(harmless("a\u{1b}[2J\u{202e}b\nc\td é 🦀"), "a\\u{1b}[2J\\u{202e}b\nc\td é 🦀");
     }
 
     #[test]
