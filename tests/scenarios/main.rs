@@ -11,5 +11,6 @@ mod holds;
 mod isolation;
 mod language;
 mod rebuild;
+mod runs;
 mod truth;
 mod walk;

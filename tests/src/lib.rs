@@ -11,6 +11,7 @@ pub mod database;
 pub mod history;
 pub mod kafka;
 pub mod process;
+pub mod proxy;
 pub mod servers;
 pub mod setting;
 pub mod system;
