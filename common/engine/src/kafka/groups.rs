@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use pursight_schemas::topics::Reader;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::admin::{Admin, AdminError, GroupState};
@@ -85,11 +85,12 @@ impl Admin {
         config.set("group.id", group).set("enable.auto.commit", "false");
         let done = tokio::task::spawn_blocking(move || {
             let consumer: BaseConsumer = config.create()?;
-            // A broker that has just started is still making the coordinators of its groups.
+            // A broker that has just started is still making the coordinators of its groups, and one that has just made a
+            // topic does not know it everywhere yet.
             let until = Instant::now() + COORDINATOR_WITHIN;
             loop {
                 match call(&consumer) {
-                    Err(error) if is_away(&error) && Instant::now() < until => std::thread::sleep(ASK_AGAIN),
+                    Err(error) if may_pass(&error) && Instant::now() < until => std::thread::sleep(ASK_AGAIN),
                     result => return result,
                 }
             }
@@ -97,4 +98,8 @@ impl Admin {
         .await;
         done.unwrap_or(Err(KafkaError::Canceled)).map_err(|source| AdminError::Refused { what, source })
     }
+}
+
+fn may_pass(error: &KafkaError) -> bool {
+    is_away(error) || error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownTopicOrPartition)
 }
