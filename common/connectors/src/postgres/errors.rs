@@ -60,13 +60,20 @@ pub fn statement_problem(error: &Error, doing: &str) -> Refused {
         ),
         _ => other(state, doing),
     };
-    with_native(problem, state.code())
+    with_native(problem, sqlstate(state))
+}
+
+/// The code as the protocol has it: five capital letters or digits. What else stands in its place is a text that the server
+/// chose, such as the password, and is not repeated.
+fn sqlstate(state: &SqlState) -> &str {
+    let is_code = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    if state.code().len() == 5 && state.code().bytes().all(is_code) { state.code() } else { "malformed" }
 }
 
 fn other(state: &SqlState, doing: &str) -> Refused {
     let mut problem = refused(
         code::INTERNAL,
-        format!("the server answered with the error {} while {doing}", state.code()),
+        format!("the server answered with the error {} while {doing}", sqlstate(state)),
         "look the code up in the server's log at this time; if the server is supported and healthy, report it",
     );
     let passing = *state == SqlState::T_R_SERIALIZATION_FAILURE
@@ -139,7 +146,7 @@ pub(crate) fn login_problem(error: &Error, login: &Login<'_>) -> Refused {
         SqlState::TOO_MANY_CONNECTIONS => at_the_limit(db.routine(), login),
         _ => return statement_problem(error, "logging in"),
     };
-    with_native(problem, state.code())
+    with_native(problem, sqlstate(state))
 }
 
 /// Problems of a login that concern the database, and not who logs in.

@@ -115,15 +115,17 @@ async fn servers_that_flood_or_babble_at_login_are_cut_off() {
 #[tokio::test]
 async fn an_error_text_of_the_server_goes_nowhere() {
     // A hostile server echoes what it likes; none of it is repeated.
-    let text = b"SFATAL\0VFATAL\0C28P01\0Mpassword canary-in-error-text here\0\0";
-    let length = u32::try_from(text.len() + 4).unwrap().to_be_bytes();
-    let fake = fakes::saying([&b"E"[..], &length, text].concat().leak()).await;
-    let mut spec = source(fake.port(), "postgres");
-    spec.tls.mode = TlsMode::Disable;
-    spec.credential = reference("test://password");
-    let report = test(&spec).await;
-    assert!(!format!("{report:?}").contains("canary-in-error-text"));
-    assert_eq!(report.failure().unwrap().code, "AUTHENTICATION_FAILED");
+    for (sqlstate, code) in [("28P01", "AUTHENTICATION_FAILED"), ("canary-in-error-text", "INTERNAL")] {
+        let text = format!("SFATAL\0VFATAL\0C{sqlstate}\0Mpassword canary-in-error-text here\0\0");
+        let length = u32::try_from(text.len() + 4).unwrap().to_be_bytes();
+        let fake = fakes::saying([&b"E"[..], &length, text.as_bytes()].concat().leak()).await;
+        let mut spec = source(fake.port(), "postgres");
+        spec.tls.mode = TlsMode::Disable;
+        spec.credential = reference("test://password");
+        let report = test(&spec).await;
+        assert!(!format!("{report:?}").contains("canary-in-error-text"));
+        assert_eq!(report.failure().unwrap().code, code);
+    }
 }
 
 #[tokio::test]
