@@ -3,6 +3,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod clock;
+pub mod core_files;
 pub mod health;
 pub mod lifecycle;
 pub mod metrics;

@@ -20,16 +20,18 @@ mod workers;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use pursight_service::core_files;
 
-use crate::commands::Cli;
 use crate::error::CliError;
 use crate::report::{Report, note};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = commands::parse();
     let json = cli.json;
+    if let Err(error) = core_files::forbid() {
+        return failed(&CliError::failed(format!("core files cannot be forbidden: {error}"), "report this"), json);
+    }
     match Box::pin(commands::run(cli)).await {
         Ok(report) => ended(&report, json),
         Err(error) => failed(&error, json),

@@ -18,6 +18,7 @@ mod source;
 mod topics;
 mod watch;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
 use pursight_schemas::Topic;
 
@@ -73,6 +74,26 @@ enum Word {
     Completion(completion::Completion),
 }
 
+/// The words of this call. Ends the process where they make no sense.
+pub fn parse() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| without_values(error).exit())
+}
+
+/// Faults name flags and never repeat a value: it may be a secret that somebody typed where none belongs.
+fn without_values(mut error: clap::Error) -> clap::Error {
+    let is_value = |kind: ContextKind, value: &ContextValue| match (kind, value) {
+        (ContextKind::InvalidValue, _) => true,
+        (ContextKind::InvalidArg, ContextValue::String(text)) => !text.starts_with(['-', '<', '[']),
+        _ => false,
+    };
+    let values: Vec<ContextKind> =
+        error.context().filter(|(kind, value)| is_value(*kind, value)).map(|(kind, _)| kind).collect();
+    for kind in values {
+        error.insert(kind, ContextValue::String("(not shown)".to_owned()));
+    }
+    error
+}
+
 /// Runs a word.
 ///
 /// # Errors
@@ -110,6 +131,7 @@ fn topic(prefix: &str, name: &str) -> Result<Topic, CliError> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::expect_used, reason = "a test fails by panicking")]
     use clap::CommandFactory as _;
 
     use super::*;
@@ -122,6 +144,31 @@ mod tests {
     #[test]
     fn the_words_and_flags_fit_together() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn faults_name_the_flag_and_do_not_repeat_the_value() {
+        for (line, flag) in [
+            ("source create --password hunter2", "--password"),
+            ("source create --password=hunter2", "--password"),
+            ("source create --port hunter2", "--port"),
+            ("source create --type hunter2", "--type"),
+            ("source create --property hunter2", "--property"),
+            ("source create --command-id hunter2", "--command-id"),
+            ("source create hunter2", "(not shown)"),
+            ("secret seal hunter2", "(not shown)"),
+            ("secret seal -p hunter2", "-p"),
+            ("command show hunter2", "<ID>"),
+            ("watch --from hunter2", "--from"),
+            ("keys create --permission hunter2", "--permission"),
+            ("run hunter2", "<WORKERS>"),
+        ] {
+            let words = ["pursight"].into_iter().chain(line.split(' '));
+            let said = without_values(Cli::try_parse_from(words).expect_err(line)).to_string();
+            assert!(said.contains(flag) && !said.contains("hunter2"), "{line}: {said}");
+        }
+        let said = without_values(Cli::try_parse_from(["pursight", "sauce"]).expect_err("no word")).to_string();
+        assert!(said.contains("sauce"), "{said}");
     }
 
     #[test]
