@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use clap::Args;
+use pursight_registry::validate::exposed;
 use pursight_schemas::hash::sha256_hex;
-use pursight_schemas::{Micros, json as records};
+use pursight_schemas::{Command, Micros, json as records};
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
@@ -103,6 +104,7 @@ pub async fn ask(
     command.insert("meta".to_owned(), meta(context, flags, command_id)?);
     command.extend(body);
     let sealed = seal(context, &Json::Object(command))?;
+    keep_back(&sealed)?;
     let mut follower = Follower::open(&context.kafka()?, context.prefix(), context.tenant()?)?;
     let progress = Progress::start(name);
     Publisher::new(&context.kafka()?, context.prefix())?.send(&sealed).await?;
@@ -134,6 +136,19 @@ fn first_outcome(known: Ended, sent: &Envelope) -> Result<Answer, CliError> {
         ));
     }
     Ok(Answer::Ended(Box::new(known)))
+}
+
+/// Refuses to publish a secret in clear: the registry would refuse it as well, but not take it from the log.
+fn keep_back(sealed: &Envelope) -> Result<(), CliError> {
+    let Ok(command) = Command::decode(&sealed.value) else { return Ok(()) };
+    let lines: Vec<String> =
+        exposed(&command).iter().map(|one| format!("{} {}: {}", one.code, one.path, one.message)).collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let remedy =
+        "nothing was sent; seal the secret with --password-stdin or `pursight secret seal`, and give its reference";
+    Err(CliError::usage(lines.join("\n"), remedy))
 }
 
 /// A command's JSON as an attested record.

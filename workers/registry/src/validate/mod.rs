@@ -2,6 +2,7 @@
 //! Messages never repeat a value: it may be a secret that came to the wrong place.
 
 pub mod address;
+mod exposed;
 pub mod meta;
 pub mod options;
 pub mod patch;
@@ -11,6 +12,8 @@ pub mod secret;
 pub mod spec;
 
 use pursight_schemas::{SourceType, Violation};
+
+pub use exposed::exposed;
 
 /// Codes of refusals, as the contract lists them.
 pub mod code {

@@ -208,7 +208,8 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 fn address(text: &str, default_port: Option<u16>) -> Result<Json, CliError> {
-    let wrong = || CliError::usage(format!("{text:?} is not an address"), "write host, host:port, or [ipv6]:port");
+    // Not repeated: it may be a URL with a password in it.
+    let wrong = || CliError::usage("a --host is not an address", "write host, host:port, or [ipv6]:port");
     let port_of = |port: &str| port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(wrong);
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
         let (host, after) = rest.split_once(']').ok_or_else(wrong)?;
