@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests name things at random and read PURSIGHT_TEST_*")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod canary;
 mod commands;
 mod connection;
 mod ddl;

@@ -134,7 +134,11 @@ pub(crate) fn read(path: &Path) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-pub(crate) fn http_get(address: &str, path: &str) -> Result<(u16, String)> {
+/// A GET over plain HTTP: status and body.
+///
+/// # Errors
+/// Nobody listens, or it is no HTTP.
+pub fn http_get(address: &str, path: &str) -> Result<(u16, String)> {
     let mut stream = TcpStream::connect(address)?;
     // A process that was stopped accepts and never answers.
     stream.set_read_timeout(Some(std::time::Duration::from_secs(5)))?;

@@ -23,6 +23,8 @@ pub enum Encoding {
     Utf16,
     /// Escaped as in a JSON text, once or twice (JSON in JSON).
     Json,
+    /// Only backslashes escaped, as in PostgreSQL's COPY and so in `pg_dump`.
+    Copy,
 }
 
 /// A text to search for.
@@ -68,6 +70,7 @@ fn written(secret: &[u8], whole: bool) -> Vec<Form> {
         add(Encoding::Utf16, text.encode_utf16().flat_map(u16::to_be_bytes).collect());
         add(Encoding::Json, json(text).into_bytes());
         add(Encoding::Json, json(&json(text)).into_bytes());
+        add(Encoding::Copy, text.replace('\\', r"\\").into_bytes());
     }
     forms
 }

@@ -9,7 +9,7 @@ use super::{Canary, Encoding, Found, Scan};
 const SECRET: &str = r##"3f9c1a"~77d0e2\?b84e6f"~a90c5d\?"##;
 
 /// Texts that hold the canary, and what must be said about each.
-const WRITTEN: [(Encoding, &str); 14] = [
+const WRITTEN: [(Encoding, &str); 15] = [
     (Encoding::Raw, r##"password=3f9c1a"~77d0e2\?b84e6f"~a90c5d\?;"##),
     (Encoding::Base64, "M2Y5YzFhIn43N2QwZTJcP2I4NGU2ZiJ+YTkwYzVkXD96eg=="),
     (Encoding::Base64, "eDNmOWMxYSJ+NzdkMGUyXD9iODRlNmYifmE5MGM1ZFw/eno="),
@@ -23,6 +23,7 @@ const WRITTEN: [(Encoding, &str); 14] = [
     (Encoding::Url, "postgres://u:3f9c1a%22~77d0e2%5c%3fb84e6f%22~a90c5d%5c%3f@h/d"),
     (Encoding::Json, r##"{"p": "3f9c1a\"~77d0e2\\?b84e6f\"~a90c5d\\?"}"##),
     (Encoding::Json, r##"{"line": "{\"p\": \"3f9c1a\\\"~77d0e2\\\\?b84e6f\\\"~a90c5d\\\\?\"}"}"##),
+    (Encoding::Copy, r##"1	3f9c1a"~77d0e2\\?b84e6f"~a90c5d\\?	\N"##),
     (Encoding::Json, r##"error: Config { secret: "3f9c1a\"~77d0e2\\?b84e6f\"~a90c5d\\?" }"##),
 ];
 
@@ -65,6 +66,7 @@ fn every_random_canary_has_a_form_of_its_own_in_every_encoding() {
             (Encoding::Url, 2),
             (Encoding::Utf16, 2),
             (Encoding::Json, 2),
+            (Encoding::Copy, 1),
         ];
         for (encoding, number) in of_each {
             assert_eq!(count(encoding), number, "{encoding:?} of {}", canary.text());
