@@ -87,7 +87,8 @@ static KNOWN: LazyLock<RwLock<Table>> = LazyLock::new(|| {
     apache_avro::util::max_allocation_bytes(MAX_ALLOCATION_BYTES);
     let table = published::ENTRIES.iter().filter_map(|entry| {
         let text = published::text(entry.id)?;
-        make(entry.id, text).ok().map(|known| (entry.id, known))
+        let known = parse(entry.id, text).and_then(|schema| make(entry.id, schema));
+        known.ok().map(|known| (entry.id, known))
     });
     RwLock::new(table.collect())
 });
@@ -104,10 +105,14 @@ static NEWEST: LazyLock<HashMap<&'static str, &'static Entry>> = LazyLock::new(|
     newest
 });
 
+fn parse(id: u32, text: &str) -> Result<Schema, CodecError> {
+    Schema::parse_str(text).map_err(|error| CodecError::BadSchema(id, error.to_string()))
+}
+
 /// Schemas are few and live as long as the process: leaking them keeps readers and writers free of lifetimes.
-fn make(id: u32, text: &str) -> Result<&'static Known, CodecError> {
+fn make(id: u32, schema: Schema) -> Result<&'static Known, CodecError> {
     let bad = |what: String| CodecError::BadSchema(id, what);
-    let schema: &'static Schema = Box::leak(Box::new(Schema::parse_str(text).map_err(|error| bad(error.to_string()))?));
+    let schema: &'static Schema = Box::leak(Box::new(schema));
     let full_name = schema.name().ok_or_else(|| bad("it has no name".into()))?.fullname(None).to_string();
     let reader = GenericDatumReader::builder(schema).human_readable(true).build();
     let writer = GenericDatumWriter::builder(schema).human_readable(true).build();
@@ -126,18 +131,41 @@ pub(crate) fn newest(full_name: &str) -> Option<&'static Known> {
     NEWEST.get(full_name).and_then(|entry| find(entry.id).ok())
 }
 
-/// Makes a foreign registry's schema id readable. Its record must be one of the contract's.
+/// Makes a foreign registry's schema id readable. Its record must be one of the contract's, and reading it must cost no
+/// more than its bytes justify. What is refused leaves nothing behind.
 pub fn learn(id: u32, text: &str) -> Result<(), CodecError> {
-    let known = make(id, text)?;
-    if newest(&known.full_name).is_none() {
-        return Err(CodecError::BadSchema(id, format!("{} is not a record of the contract", known.full_name)));
-    }
+    let schema = foreign(id, text)?;
     let mut table = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+    if table.contains_key(&id) {
+        return Ok(());
+    }
     if table.len() >= published::ENTRIES.len() + MAX_LEARNT {
         return Err(CodecError::BadSchema(id, "too many foreign schemas".into()));
     }
-    table.entry(id).or_insert(known);
+    table.insert(id, make(id, schema)?);
     Ok(())
+}
+
+fn foreign(id: u32, text: &str) -> Result<Schema, CodecError> {
+    let bad = |what: String| CodecError::BadSchema(id, what);
+    let schema = parse(id, text)?;
+    let full_name = schema.name().map(|name| name.fullname(None)).unwrap_or_default();
+    if newest(&full_name).is_none() {
+        return Err(bad(format!("{full_name} is not a record of the contract")));
+    }
+    crate::foreign::judge(&schema).map_err(bad)?;
+    Ok(schema)
+}
+
+/// Reads a datum under a foreign schema without keeping the schema, as often as a fuzzer likes.
+#[cfg(fuzzing)]
+pub fn read_foreign(text: &str, datum: &[u8]) -> Option<(Value, usize)> {
+    let schema = foreign(0, text).ok()?;
+    let reader = GenericDatumReader::builder(&schema).human_readable(true).build().ok()?;
+    let _ = reader.read_deser::<serde::de::IgnoredAny>(&mut &*datum);
+    let mut rest = datum;
+    let value = reader.read_value(&mut rest).ok()?;
+    Some((value, datum.len() - rest.len()))
 }
 
 fn unframe(bytes: &[u8]) -> Result<(&'static Known, &[u8]), CodecError> {

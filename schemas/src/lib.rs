@@ -3,6 +3,7 @@
 
 pub mod codec;
 pub mod compat;
+mod foreign;
 pub mod hash;
 pub mod ids;
 pub mod json;

@@ -9,6 +9,7 @@ mod connection;
 mod ddl;
 mod doctor;
 mod holds;
+mod hostile;
 mod isolation;
 mod language;
 mod rebuild;

@@ -162,4 +162,17 @@ mod tests {
         assert_eq!(Host::parse(&"a".repeat(64)), Err(HostError::TooLong));
         assert_eq!(Host::parse(&"a.".repeat(200)), Err(HostError::TooLong));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_host_has_one_reading_only(text in "[a-zA-Z0-9._:\\[\\]%/@ -]{0,40}|\\PC{0,20}|[0-9a-fx.]{1,20}") {
+            let Ok(host) = Host::parse(&text) else { return Ok(()) };
+            let again = match &host {
+                Host::Name(name) => name.clone(),
+                Host::Address(address) => address.to_string(),
+            };
+            proptest::prop_assert!(again.is_ascii() && again.len() <= 253);
+            proptest::prop_assert_eq!(Host::parse(&again), Ok(host));
+        }
+    }
 }

@@ -4,6 +4,8 @@
 
 mod breaker;
 mod egress;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod host;
 pub mod postgres;
 mod problem;
@@ -12,6 +14,7 @@ mod secret;
 mod steps;
 mod tls;
 mod verify;
+mod watch;
 mod wire;
 
 use std::sync::Arc;

@@ -320,3 +320,9 @@ fn issuer(certificate: &CertificateDer<'_>) -> Option<String> {
 fn clean(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(120).collect()
 }
+
+/// Everything that a person may be shown of a certificate.
+#[cfg(fuzzing)]
+pub(crate) fn shown(certificate: &CertificateDer<'_>) -> [Option<String>; 4] {
+    [date(certificate, true), date(certificate, false), Some(names(certificate)), issuer(certificate)]
+}

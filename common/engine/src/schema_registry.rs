@@ -65,11 +65,10 @@ impl SchemaRegistry {
         let answer = client.get(format!("{url}/schemas/ids/{id}")).send().await.map_err(away)?;
         let known = match answer.status().as_u16() {
             200 => {
-                let bytes = answer.bytes().await.map_err(away)?;
-                let text =
-                    serde_json::from_slice::<Answer>(&bytes[..bytes.len().min(MAX_ANSWER)]).map(|answer| answer.schema);
-                text.is_ok_and(|text| {
-                    codec::learn(id, &text).inspect_err(|error| tracing::warn!(%error, "foreign schema")).is_ok()
+                let bytes = capped(answer).await.map_err(away)?;
+                let text = bytes.and_then(|bytes| serde_json::from_slice::<Answer>(&bytes).ok());
+                text.is_some_and(|Answer { schema }| {
+                    codec::learn(id, &schema).inspect_err(|error| tracing::warn!(%error, "foreign schema")).is_ok()
                 })
             }
             404 => false,
@@ -86,4 +85,16 @@ impl SchemaRegistry {
         }
         Ok(known)
     }
+}
+
+/// The body of an answer; none where it is larger than any schema. It is never held whole before that is known.
+async fn capped(mut answer: reqwest::Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = answer.chunk().await? {
+        if bytes.len() + piece.len() > MAX_ANSWER {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(Some(bytes))
 }

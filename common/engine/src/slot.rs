@@ -14,6 +14,11 @@ use crate::retry::Delays;
 
 /// Records buffered for a partition before it is paused, as multiples of the batch size.
 const BUFFERED_BATCHES: usize = 4;
+/// Bytes buffered for a partition before it is paused, and before it goes on: records may be of a megabyte each.
+const MOST_BUFFERED: usize = 4 * 1024 * 1024;
+const LEAST_BUFFERED: usize = 1024 * 1024;
+/// A batch ends when it holds this many bytes.
+const MOST_OF_BATCH: usize = 4 * 1024 * 1024;
 
 /// A take-over that lasts longer waits for somebody, such as the projection.
 const TAKES_OVER_WITHIN: Duration = Duration::from_secs(10);
@@ -48,7 +53,8 @@ pub(crate) enum Ended {
 pub(crate) struct Slot {
     pub(crate) claim: Claim,
     pub(crate) phase: Phase,
-    pub(crate) buffer: VecDeque<Record>,
+    buffer: VecDeque<Record>,
+    buffered: usize,
     /// What the handler has, or gets again.
     pub(crate) batch: Vec<Record>,
     /// After a panic or a poisoned batch this many records go one by one.
@@ -71,6 +77,7 @@ impl Slot {
             claim,
             phase: Phase::Claiming,
             buffer: VecDeque::new(),
+            buffered: 0,
             batch: Vec::new(),
             singly: 0,
             panicked_before: false,
@@ -97,13 +104,25 @@ impl Slot {
         }
     }
 
+    /// Buffers a record that arrived.
+    pub(crate) fn push(&mut self, record: Record) {
+        self.buffered += size(&record);
+        self.buffer.push_back(record);
+    }
+
     /// Takes the next batch out of the buffer, unless one is waiting to be handled again.
     pub(crate) fn fill(&mut self, most: usize) {
-        if self.batch.is_empty() {
-            let most = if self.singly > 0 { 1 } else { most };
-            let count = most.min(self.buffer.len());
-            self.batch.extend(self.buffer.drain(..count));
+        if !self.batch.is_empty() {
+            return;
         }
+        let most = if self.singly > 0 { 1 } else { most };
+        let mut bytes = 0;
+        while self.batch.len() < most && bytes < MOST_OF_BATCH {
+            let Some(record) = self.buffer.pop_front() else { break };
+            bytes += size(&record);
+            self.batch.push(record);
+        }
+        self.buffered -= bytes;
     }
 
     /// The batch is done: the next one follows.
@@ -123,6 +142,7 @@ impl Slot {
     pub(crate) fn split(&mut self) {
         self.singly = self.batch.len();
         for record in self.batch.drain(..).rev() {
+            self.buffered += size(&record);
             self.buffer.push_front(record);
         }
         self.phase = Phase::Idle;
@@ -138,8 +158,8 @@ impl Slot {
     pub(crate) fn wants_pause(&self, batch: usize) -> Option<bool> {
         let (high, low) = (batch.max(50) * BUFFERED_BATCHES, batch.max(50));
         match self.paused {
-            false if self.buffer.len() > high => Some(true),
-            true if self.buffer.len() < low => Some(false),
+            false if self.buffer.len() > high || self.buffered > MOST_BUFFERED => Some(true),
+            true if self.buffer.len() < low && self.buffered < LEAST_BUFFERED => Some(false),
             _ => None,
         }
     }
@@ -149,5 +169,71 @@ impl Slot {
         if let Some(task) = self.task.take() {
             task.abort();
         }
+    }
+}
+
+/// What a record takes, roughly.
+fn size(record: &Record) -> usize {
+    let headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    record.key.len() + record.value.len() + headers
+}
+
+#[cfg(test)]
+mod tests {
+    use pursight_schemas::Micros;
+
+    use super::*;
+
+    fn slot() -> Slot {
+        let (requests, _) = std::sync::mpsc::channel();
+        let claim =
+            Claim { topic: Topic::Command, partition: 0, epoch: 1, committed_metadata: String::new(), requests };
+        Slot::new(claim)
+    }
+
+    fn record(offset: i64, bytes: usize) -> Record {
+        Record {
+            topic: Topic::Command,
+            partition: 0,
+            offset,
+            timestamp: Micros(0),
+            key: Vec::new(),
+            value: vec![0; bytes],
+            headers: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn large_records_pause_a_partition_by_their_bytes_and_come_in_small_batches() {
+        const LARGE: usize = 1024 * 1024;
+        let mut slot = slot();
+        let fits = (0..400).take_while(|at| {
+            slot.push(record(*at, LARGE));
+            slot.wants_pause(100).is_none()
+        });
+        assert_eq!(fits.count(), 4, "a fifth megabyte pauses");
+        slot.paused = true;
+        slot.fill(100);
+        assert_eq!(slot.batch.len(), 4);
+        assert_eq!(slot.wants_pause(100), None, "a megabyte is still there");
+        slot.split();
+        assert_eq!((slot.singly, slot.buffer.len(), slot.buffered), (4, 5, 5 * LARGE));
+        for left in (0..5).rev() {
+            slot.fill(100);
+            assert_eq!(slot.buffer.len(), left);
+            slot.done();
+        }
+        assert_eq!((slot.buffered, slot.wants_pause(100)), (0, Some(false)));
+    }
+
+    #[test]
+    fn small_records_pause_it_by_their_number() {
+        let mut slot = slot();
+        (0..400).for_each(|at| slot.push(record(at, 10)));
+        assert_eq!(slot.wants_pause(100), None);
+        slot.push(record(400, 10));
+        assert_eq!(slot.wants_pause(100), Some(true));
+        slot.fill(100);
+        assert_eq!((slot.batch.len(), slot.buffered), (100, 3010));
     }
 }

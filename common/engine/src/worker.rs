@@ -182,7 +182,7 @@ impl<L: Log> Worker<L> {
             Happening::Record(record) => {
                 let batch = self.handler.batch_size();
                 if let Some(slot) = self.slots.get_mut(&(record.topic, record.partition)) {
-                    slot.buffer.push_back(record);
+                    slot.push(record);
                     if slot.wants_pause(batch) == Some(true) {
                         slot.paused = true;
                         self.log.pause(slot.claim.topic, slot.claim.partition, true);

@@ -3,6 +3,7 @@
 
 mod files;
 mod forgeries;
+mod hostile;
 
 use std::path::PathBuf;
 

@@ -11,7 +11,7 @@ use tokio_postgres::error::SqlState;
 
 use super::quote::identifier;
 use crate::problem::{Refused, code, io_word, refused, with_native, with_sql};
-use crate::wire::{MAX_FRAME, WireFault};
+use crate::watch::{MAX_FRAME, MAX_UNASKED, WireFault};
 
 /// What was tried when a login failed.
 pub(crate) struct Login<'a> {
@@ -263,6 +263,25 @@ pub(crate) fn wire_problem(fault: WireFault, doing: &str) -> Refused {
                 "if this is a PostgreSQL server, leave the object with that much text out of the source's scope",
             ),
             "too_large",
+        ),
+        WireFault::Unasked => with_native(
+            refused(
+                code::SERVER_LIMIT,
+                format!("the server sent more than {MAX_UNASKED} bytes of settings and notices (seen while {doing})"),
+                "look for what makes the server, or a proxy before it, send notices without end to this role",
+            ),
+            "unasked",
+        ),
+        WireFault::OwnType => with_native(
+            refused(
+                code::CONNECTION_REFUSED,
+                format!(
+                    "the server answered a catalog query with a type that PostgreSQL does not have (seen while {doing})"
+                ),
+                "check that a PostgreSQL server of a supported version listens there, with nothing in between that \
+                 alters its answers",
+            ),
+            "own_type",
         ),
         WireFault::NotTheProtocol => with_native(
             refused(

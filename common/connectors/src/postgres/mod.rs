@@ -12,6 +12,13 @@ mod session;
 pub mod statistics;
 mod test;
 
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing {
+    //! What the doors for fuzzing lead to.
+    pub(crate) use super::errors::{Login, login_problem};
+    pub use super::near::nearest;
+}
+
 pub use connect::SessionOptions;
 pub use errors::statement_problem;
 pub use quote::{identifier, literal};

@@ -34,7 +34,7 @@ pub(super) async fn connections(session: &PgSession, database: &str) -> Option<S
 }
 
 /// Names within a third of their length of the wanted one, nearest first.
-fn nearest<'a>(wanted: &str, names: &'a [String]) -> Vec<&'a str> {
+pub fn nearest<'a>(wanted: &str, names: &'a [String]) -> Vec<&'a str> {
     let wanted: Vec<char> = wanted.to_lowercase().chars().take(63).collect();
     let allowed = (wanted.len() / 3).max(1);
     let mut close: Vec<(usize, &str)> = Vec::new();

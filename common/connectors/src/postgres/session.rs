@@ -19,8 +19,11 @@ use crate::problem::{Refused, code, refused};
 use crate::tls::{TlsFacts, TlsSetup};
 use crate::wire::{Established, FaultSlot};
 
-/// Most bytes that one statement may bring back.
+/// Most memory that the rows of one statement may take.
 const MAX_RESULT: usize = 64 * 1024 * 1024;
+/// What a row and each of its columns take beside the bytes that were sent: a server may send rows of nothing.
+const ROW: usize = 128;
+const COLUMN: usize = 24;
 /// How long a cancel request may take, every stage of it.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a statement may take beyond the server's own timeout before we hang up.
@@ -100,7 +103,7 @@ impl PgSession {
             futures::pin_mut!(rows);
             let (mut found, mut bytes) = (Vec::new(), 0_usize);
             while let Some(row) = rows.try_next().await.map_err(|error| self.reading(&error))? {
-                bytes = bytes.saturating_add(row.raw_size_bytes());
+                bytes = bytes.saturating_add(row.raw_size_bytes() + ROW + COLUMN * row.len());
                 if bytes > MAX_RESULT {
                     self.meter.abandoned.store(true, Ordering::Relaxed);
                     self.task.abort();

@@ -5,6 +5,7 @@
 
 mod cases;
 mod fakes;
+mod hostile;
 mod login;
 mod servers;
 mod session;

@@ -40,6 +40,8 @@ pub fn redact(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -74,6 +76,40 @@ mod tests {
             "http://127.0.0.1:9464/metrics",
         ] {
             assert!(matches!(redact(text), Cow::Borrowed(_)), "{text}");
+        }
+    }
+
+    /// Each place that a secret may stand in, around secrets that may stand there.
+    fn placed() -> impl Strategy<Value = (String, String)> {
+        let secret = |characters: &str| format!("[{characters}]{{8,24}}").prop_map(|secret| secret);
+        prop_oneof![
+            ("[a-z]{1,10}", secret("!-&(-;=?-~"))
+                .prop_map(|(scheme, one)| (format!("{scheme}://user:{one}@host/db"), one)),
+            secret("!#-&(-+./-:<-|~").prop_map(|one| (format!("password={one}"), one)),
+            secret(" -&(-~").prop_map(|one| (format!("passwd = '{one}'"), one)),
+            secret("\\PC\n\"").prop_map(|one| (serde_json::json!({"api_key": &one, "a": 1}).to_string(), one)),
+            secret("A-Za-z0-9+/\n")
+                .prop_map(|one| (format!("-----BEGIN PRIVATE KEY-----\n{one}\n-----END PRIVATE KEY-----"), one)),
+            secret("A-Za-z0-9_-").prop_map(|one| (format!("eyJhbGciOiJ.{one}.{one}"), one)),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_secret_passes_in_any_place((text, secret) in placed(), before in "([a-z]{0,8} ){0,3}", after in "( [a-z.]{0,8}){0,3}") {
+            let line = format!("{before}{text}{after}");
+            let shown = redact(&line);
+            let escaped = serde_json::json!(&secret).to_string();
+            prop_assert!(!shown.contains(&secret) && !shown.contains(escaped.trim_matches('"')), "{line} is shown as {shown}");
+            prop_assert_eq!(redact(&shown), shown.as_ref(), "what is clean stays as it is");
+        }
+
+        #[test]
+        fn any_text_is_redacted_without_a_panic_and_once(text in "\\PC{0,80}|[a-z=:/@'\"\\\\ -]{0,80}") {
+            let shown = redact(&text).into_owned();
+            prop_assert!(shown.len() <= 4 * text.len() + 32);
         }
     }
 }
