@@ -16,6 +16,9 @@ use crate::published::{self, Entry};
 
 /// Largest allocation while decoding, bytes.
 pub const MAX_ALLOCATION_BYTES: usize = 16 * 1024 * 1024;
+/// What the decoder is told. It counts a map by its entries, and a map takes up to twice that; no text or list of a
+/// record comes near.
+const TOLD: usize = MAX_ALLOCATION_BYTES / 2;
 /// Schemas taken from a foreign registry at most; beyond it their ids stay unknown.
 const MAX_LEARNT: usize = 1_000;
 
@@ -84,7 +87,7 @@ pub(crate) struct Known {
 type Table = HashMap<u32, &'static Known>;
 
 static KNOWN: LazyLock<RwLock<Table>> = LazyLock::new(|| {
-    apache_avro::util::max_allocation_bytes(MAX_ALLOCATION_BYTES);
+    apache_avro::util::max_allocation_bytes(TOLD);
     let table = published::ENTRIES.iter().filter_map(|entry| {
         let text = published::text(entry.id)?;
         let known = parse(entry.id, text).and_then(|schema| make(entry.id, schema));

@@ -75,6 +75,23 @@ fn a_bomb_at_any_place_of_any_record_costs_no_more_than_the_cap() {
     }
 }
 
+/// A map takes up to twice what its entries take; found by fuzzing.
+#[test]
+fn a_count_of_a_map_is_believed_only_as_far_as_the_map_stays_below_the_cap() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let [choice, datum @ ..] = include_bytes!("../../tests/fuzz/found/avro/count-of-a-map");
+    let found = framed(ENTRIES[usize::from(*choice)].id, datum);
+    measured(&found, "a map of 200 000 entries");
+    let mut most = 0;
+    for count in (1_000..210_000).step_by(1_000) {
+        // The place of the count in what was found.
+        let counted = [&found[..93], &varint(count)[..], &[0xff; 20]].concat();
+        most = most.max(cost(|| drop(json::write(&counted))));
+    }
+    most = most.max(cost(|| drop(json::write(&found))));
+    assert!(most <= MAX_ALLOCATION_BYTES, "{most}");
+}
+
 #[test]
 fn the_largest_records_of_nothing_cost_a_bounded_multiple_of_their_bytes() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,6 +2,7 @@
 //! several hosts in order. One path for everybody; the connection test shows its steps.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -285,12 +286,16 @@ async fn enter(
         config.ssl_mode(SslMode::Disable);
     }
     let fault = wire.fault();
-    let (client, connection) =
+    let (client, mut connection) =
         config.connect_raw(wire, Established).await.map_err(|error| login_problem(&error, login))?;
     let version = connection.parameter("server_version").unwrap_or_default().chars().take(100).collect();
+    // Driven message by message, since the driver's own loop logs what the server says in notices.
     let task = tokio::spawn(async move {
-        if connection.await.is_err() {
-            tracing::debug!("a connection to a customer's server was lost");
+        while let Some(message) = poll_fn(|cx| connection.poll_message(cx)).await {
+            if message.is_err() {
+                tracing::debug!("a connection to a customer's server was lost");
+                break;
+            }
         }
     });
     Ok(PgSession {

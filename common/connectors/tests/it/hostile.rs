@@ -1,6 +1,7 @@
 //! Servers that speak the protocol and mean harm: what the driver would follow, keep or wait for is refused, typed and
 //! in time, and names of any kind come back from a real server as they are.
 
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -139,6 +140,34 @@ async fn settings_and_notices_without_end_end_the_login() {
         assert_eq!((problem.code.as_str(), problem.native_code.as_deref()), ("SERVER_LIMIT", Some("unasked")));
         assert!(begun.elapsed() < Duration::from_secs(4), "it is refused, not waited for");
     }
+}
+
+#[tokio::test]
+async fn what_a_server_says_in_notices_is_not_logged() {
+    static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+    struct Writer;
+    impl std::io::Write for Writer {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            LOG.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    // As the executable does it; the driver logs by another way, which leads here too.
+    tracing_subscriber::fmt().with_env_filter("trace").with_writer(|| Writer).try_init().unwrap();
+    let notice =
+        |text: &str| frame(b'N', format!("SNOTICE\0C00000\0Mnotice-canary-{text}\nforged line\0\0").as_bytes());
+    let hello = notice("hello");
+    let prepare = |_: &str| [frame(b'N', b"SNOTICE\0C00000\0Mnotice-canary-later\0\0"), prepared(&[], &[25])].concat();
+    let rows = |_: &str, _: &[u8]| [frame(b'2', b""), frame(b'C', b"SELECT\0"), ready()].concat();
+    let session = open(&at(fake(hello, prepare, rows).await)).await.unwrap();
+    session.query("SELECT 1", &[]).await.unwrap();
+    session.query("SELECT 1", &[]).await.unwrap();
+    let log = String::from_utf8_lossy(&LOG.lock().unwrap()).into_owned();
+    assert!(log.contains("tokio_postgres"), "the driver's lines come here: {log}");
+    assert!(!log.contains("notice-canary"), "{log}");
 }
 
 #[tokio::test]

@@ -1,4 +1,6 @@
 //! Writes the first inputs of every target into a folder: the repository's examples in the form that each target reads.
+//! It is linked like a target, since the crates that it uses are instrumented, and ends before anything is fuzzed.
+#![no_main]
 
 use std::error::Error;
 use std::fs;
@@ -9,7 +11,17 @@ use serde_json::Value as Json;
 
 type Done = Result<(), Box<dyn Error>>;
 
-fn main() -> Done {
+libfuzzer_sys::fuzz_target!(init: write_and_end(), |_input: &[u8]| {});
+
+fn write_and_end() {
+    let done = written();
+    if let Err(error) = &done {
+        eprintln!("seeds: {error}");
+    }
+    std::process::exit(i32::from(done.is_err()));
+}
+
+fn written() -> Done {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [schemas, corpus] = words.as_slice() else { return Err("seeds SCHEMAS CORPUS".into()) };
     let corpus = Corpus(PathBuf::from(corpus));
@@ -140,7 +152,7 @@ fn answers(corpus: &Corpus) -> Done {
     for bundle in ["/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"] {
         let Ok(text) = fs::read_to_string(bundle) else { continue };
         for (at, pem) in text.split("-----END").take(20).enumerate() {
-            let Some((_, body)) = pem.split_once("CERTIFICATE-----") else { continue };
+            let Some((_, body)) = pem.rsplit_once("-----BEGIN CERTIFICATE-----") else { continue };
             let body: String = body.split_whitespace().collect();
             use base64::Engine as _;
             corpus.add("certificate", &at.to_string(), &base64::engine::general_purpose::STANDARD.decode(body)?)?;
