@@ -2,8 +2,6 @@
 //! command works. And where nearly all are hostile, the worker stops and says why.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -11,8 +9,7 @@ use pursight_attestation::{Claims, HEADER, Permission, Publisher, SigningKey};
 use pursight_schemas::published::ENTRIES;
 use pursight_schemas::topics::partition_of;
 use pursight_schemas::{Event, Micros, Topic, json};
-use pursight_tests::system::free_port;
-use pursight_tests::{System, eventually};
+use pursight_tests::{Process, System, eventually};
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
@@ -30,41 +27,19 @@ const GROWTH: u64 = 32 * 1024;
 /// What it may ever hold, KiB.
 const MOST: u64 = 176 * 1024;
 
-/// One worker in a process of its own.
-struct Worker {
-    child: Child,
-    log: std::path::PathBuf,
+/// Memory of a process, in use and the most that ever was, KiB.
+fn memory(process: &Process) -> Result<(u64, u64)> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid()))?;
+    let figure = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).context("a figure")?;
+        Ok::<u64, anyhow::Error>(line.trim_start_matches(':').trim().trim_end_matches(" kB").parse()?)
+    };
+    Ok((figure("VmRSS")?, figure("VmHWM")?))
 }
 
-impl Worker {
-    fn start(system: &System, word: &str) -> Result<Self> {
-        let log = system.folder.path().join(format!("{word}.log"));
-        let mut command = system.command(&["run", word])?;
-        command.env("PURSIGHT_HTTP_LISTEN", format!("127.0.0.1:{}", free_port()?));
-        command.env("PURSIGHT_INSTANCE", format!("{word}-{}", system.tenant));
-        Ok(Self { child: command.stdout(Stdio::null()).stderr(File::create(&log)?).spawn()?, log })
-    }
-
-    /// Memory in use and the most that ever was, KiB.
-    fn memory(&self) -> Result<(u64, u64)> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let figure = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).context("a figure")?;
-            Ok::<u64, anyhow::Error>(line.trim_start_matches(':').trim().trim_end_matches(" kB").parse()?)
-        };
-        Ok((figure("VmRSS")?, figure("VmHWM")?))
-    }
-
-    fn log(&self) -> Result<String> {
-        Ok(std::fs::read_to_string(&self.log)?)
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = (self.child.kill(), self.child.wait());
-    }
+/// The registry worker and the projection that it waits for.
+fn workers(system: &System) -> Result<(Process, Process)> {
+    Ok((system.spawn("registry", "registry")?, system.spawn("projection", "projection")?))
 }
 
 /// A publisher that is trusted, and its one command.
@@ -207,7 +182,7 @@ fn wave(burst: &mut Burst, good: &Good, numbers: &mut Numbers, large: bool) -> R
 #[test]
 fn hostile_records_are_dead_letters_in_flat_memory_and_the_next_good_command_works() -> Result<()> {
     let system = System::bare()?;
-    let (registry, _projection) = (Worker::start(&system, "registry")?, Worker::start(&system, "projection")?);
+    let (registry, _projection) = workers(&system)?;
     let id = |number: usize| Uuid::from_u128(0x0198_0000_0000_7000_8000_0000_0000_0000 + number as u128);
     let first = good(&system, id(0), "before")?;
     let (mut burst, mut numbers) = (Burst::new(&system)?, Numbers(7));
@@ -215,20 +190,20 @@ fn hostile_records_are_dead_letters_in_flat_memory_and_the_next_good_command_wor
     burst.flush()?;
     succeeds(&system, id(0)).with_context(|| registry.log().unwrap_or_default())?;
 
-    let (mut offsets, mut memory) = (Vec::new(), Vec::new());
+    let (mut offsets, mut figures) = (Vec::new(), Vec::new());
     for number in 0..=WAVES {
         offsets.extend(wave(&mut burst, &first, &mut numbers, number % WAVES == 0)?);
         let next = good(&system, id(1 + number), &format!("after {number}"))?;
         burst.put(&next.value, &next.attestation)?;
         burst.flush()?;
         succeeds(&system, id(1 + number)).with_context(|| registry.log().unwrap_or_default())?;
-        memory.push(registry.memory()?);
+        figures.push(memory(&registry)?);
     }
-    println!("memory of the registry worker after each wave, KiB (now, most): {memory:?}");
-    let (before, most_before) = memory[0];
-    for (now, most) in &memory[1..] {
+    println!("memory of the registry worker after each wave, KiB (now, most): {figures:?}");
+    let (before, most_before) = figures[0];
+    for (now, most) in &figures[1..] {
         let flat = *now <= before + GROWTH && *most <= most_before + GROWTH && *most <= MOST;
-        ensure!(flat, "memory is not flat: {memory:?}");
+        ensure!(flat, "memory is not flat: {figures:?}");
     }
 
     let letters = system.kafka.read(Topic::DeadLetter)?;
@@ -248,7 +223,7 @@ fn hostile_records_are_dead_letters_in_flat_memory_and_the_next_good_command_wor
 #[test]
 fn a_flood_of_poison_stops_the_worker_and_says_why() -> Result<()> {
     let system = System::bare()?;
-    let (mut registry, _projection) = (Worker::start(&system, "registry")?, Worker::start(&system, "projection")?);
+    let (mut registry, _projection) = workers(&system)?;
     let id = |number: u128| Uuid::from_u128(0x0198_0000_0000_7000_8000_0000_0001_0000 + number);
     let before = good(&system, id(0), "before")?;
     let (mut burst, mut numbers) = (Burst::new(&system)?, Numbers(11));
@@ -267,9 +242,10 @@ fn a_flood_of_poison_stops_the_worker_and_says_why() -> Result<()> {
         burst.put(&hostile(at, &before.value, &mut numbers), &before.attestation)?;
     }
     burst.flush()?;
-    let status = eventually("the worker's end", || Ok(registry.child.try_wait()?))?;
+    let status = eventually("the worker's end", || registry.ended())?;
     let log = registry.log()?;
     ensure!(!status.success(), "it ended well: {log}");
+    ensure!(!registry.health("/readyz").is_ok_and(|(code, _)| code == 200), "it still says that it is ready");
     ensure!(log.contains("too many records in a row could not be handled"), "{log}");
     ensure!(log.contains("pursight dead-letter list"), "the remedy is not named: {log}");
 
@@ -278,10 +254,10 @@ fn a_flood_of_poison_stops_the_worker_and_says_why() -> Result<()> {
     burst.put(&after.value, &after.attestation)?;
     burst.flush()?;
     for _ in 0..5 {
-        let mut again = Worker::start(&system, "registry")?;
+        let mut again = system.spawn("registry", "registry")?;
         let ended = eventually("an outcome or the next end", || {
             let done = system.kafka.events(Topic::Outcome)?.iter().any(|event| event.meta().command_id == Some(id(2)));
-            Ok(if done { Some(true) } else { again.child.try_wait()?.map(|_| false) })
+            Ok(if done { Some(true) } else { again.ended()?.map(|_| false) })
         })?;
         if ended {
             return succeeds(&system, id(2));

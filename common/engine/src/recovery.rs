@@ -48,7 +48,7 @@ impl<L: Log> Worker<L> {
         let Some(slot) = self.slots.get_mut(&key) else { return Ok(()) };
         if self.log.begin(key.0, key.1, slot.next)? {
             // After an abort the log went on delivering: what came lies behind what comes again, and is in that too.
-            slot.buffer.clear();
+            slot.empty();
             slot.phase = Phase::Idle;
         }
         Ok(())

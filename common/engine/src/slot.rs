@@ -110,6 +110,12 @@ impl Slot {
         self.buffer.push_back(record);
     }
 
+    /// Forgets what arrived and was not taken.
+    pub(crate) fn empty(&mut self) {
+        self.buffered = 0;
+        self.buffer.clear();
+    }
+
     /// Takes the next batch out of the buffer, unless one is waiting to be handled again.
     pub(crate) fn fill(&mut self, most: usize) {
         if !self.batch.is_empty() {
