@@ -192,8 +192,14 @@ mod tests {
 
     fn slot() -> Slot {
         let (requests, _) = std::sync::mpsc::channel();
-        let claim =
-            Claim { topic: Topic::Command, partition: 0, epoch: 1, committed_metadata: String::new(), requests };
+        let claim = Claim {
+            topic: Topic::Command,
+            partition: 0,
+            epoch: 1,
+            committed_metadata: String::new(),
+            handed_over: false,
+            requests,
+        };
         Slot::new(claim)
     }
 
