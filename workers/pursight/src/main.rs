@@ -27,6 +27,9 @@ use crate::report::{Report, note};
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // Nothing without the feature `failpoints`; with it, `FAILPOINTS` says what goes wrong. Kept until the end.
+    #[cfg(feature = "failpoints")]
+    let _scenario = fail::FailScenario::setup();
     let cli = commands::parse();
     let json = cli.json;
     if let Err(error) = core_files::forbid() {
