@@ -12,6 +12,7 @@ mod holds;
 mod hostile;
 mod isolation;
 mod language;
+mod planted;
 mod rebuild;
 mod runs;
 mod truth;
