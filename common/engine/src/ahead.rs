@@ -77,8 +77,7 @@ impl<L: Log> Worker<L> {
         let waits = |offset: i64| !slot.ahead.ended.contains(&offset);
         let handler = &self.handler;
         let ends: Vec<_> = slot
-            .buffer
-            .iter()
+            .waiting()
             .filter(|record| waits(record.offset))
             .filter_map(|record| Some((record.clone(), handler.ends_early(record, &slot.claim)?)))
             .take(MOST.saturating_sub(slot.ahead.ended.len()))
@@ -101,12 +100,7 @@ impl<L: Log> Worker<L> {
         if !matches!(slot.phase, Phase::Idle) || !slot.batch.is_empty() {
             return Ok(());
         }
-        let mut last = None;
-        while let Some(record) = slot.buffer.front().filter(|record| slot.ahead.ended.contains(&record.offset)) {
-            last = Some(record.offset);
-            slot.buffer.pop_front();
-        }
-        let Some(last) = last else { return Ok(()) };
+        let Some(last) = slot.pass_ended() else { return Ok(()) };
         self.carried(key, last + 1, "", &[]).map(drop)
     }
 

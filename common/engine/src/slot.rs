@@ -116,6 +116,21 @@ impl Slot {
         self.buffer.clear();
     }
 
+    /// What waits for its turn, in order.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &Record> {
+        self.buffer.iter()
+    }
+
+    /// Takes what has ended already off the front; returns the last offset of it.
+    pub(crate) fn pass_ended(&mut self) -> Option<i64> {
+        let mut last = None;
+        while let Some(record) = self.buffer.pop_front_if(|record| self.ahead.ended.contains(&record.offset)) {
+            self.buffered -= size(&record);
+            last = Some(record.offset);
+        }
+        last
+    }
+
     /// Takes the next batch out of the buffer, unless one is waiting to be handled again.
     pub(crate) fn fill(&mut self, most: usize) {
         if !self.batch.is_empty() {
