@@ -295,7 +295,7 @@ fn killed(world: &mut World) -> Result<()> {
     let line =
         |favorite: bool| format!("{}\n", json!({"type": "SetFavorite", "source_id": source, "favorite": favorite}));
     let flood: String = (0..300).map(|at| line(at % 2 == 0)).collect();
-    let nothing = Scan::of(&[])?;
+    let nothing = Scan::of(&[]);
     let bootstrap = world.broker.bootstrap();
     let seen = |isolation| records::search(&bootstrap, isolation, &nothing).map(|(_, count)| count);
     for _ in 0..KILLS {

@@ -1,19 +1,22 @@
 //! One pass over bytes, files or folders for every form of every canary. Files are read in blocks, so that a core file or
 //! a preallocated index costs no memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::fs::{File, read_dir, symlink_metadata};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use anyhow::{Context as _, Result};
 
 use super::{Canary, Encoding};
 
 /// What is read at once.
 const BLOCK: usize = 1 << 20;
+/// First bytes of a form, by which it is recognised; every form is longer.
+const KEY: usize = 8;
+/// Size of the filter, in bits: so many that few of ten thousand forms share one with what is really there.
+const FILTER_BITS: u32 = 20;
 
 /// A canary that is where it must not be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,31 +45,36 @@ impl fmt::Display for Found {
 /// Which canary, how it is written, and whether all of it.
 type Pattern = (usize, Encoding, bool);
 
-/// A search for all forms of some canaries.
+/// A search for all forms of some canaries. Written by hand because it is to be quick without optimisation too: a byte of
+/// what is searched costs a shift, a product and a look at one bit.
 pub struct Scan {
     canaries: Vec<Canary>,
-    patterns: Vec<Pattern>,
-    search: AhoCorasick,
+    /// By its first bytes: each form, and what it is.
+    forms: HashMap<u64, Vec<(Vec<u8>, Pattern)>>,
+    /// A bit for each hash of first bytes.
+    filter: Vec<u64>,
     longest: usize,
 }
 
 impl Scan {
     /// A search for these.
-    ///
-    /// # Errors
-    /// There are more forms than can be searched at once.
-    pub fn of(canaries: &[Canary]) -> Result<Self> {
-        let (mut patterns, mut texts) = (Vec::new(), Vec::new());
+    pub fn of(canaries: &[Canary]) -> Self {
+        let mut scan = Self {
+            canaries: canaries.to_vec(),
+            forms: HashMap::new(),
+            filter: vec![0; 1 << (FILTER_BITS - 6)],
+            longest: 0,
+        };
         for (at, canary) in canaries.iter().enumerate() {
             for form in canary.forms() {
-                patterns.push((at, form.encoding, form.whole));
-                texts.push(form.bytes);
+                let key = form.bytes[..KEY].iter().fold(0, |key, byte| next(key, *byte));
+                let bit = hash(key);
+                scan.filter[bit >> 6] |= 1 << (bit & 63);
+                scan.longest = scan.longest.max(form.bytes.len());
+                scan.forms.entry(key).or_default().push((form.bytes, (at, form.encoding, form.whole)));
             }
         }
-        // Quick to build: a DFA of ten thousand forms takes longer to make than it saves.
-        let search = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(&texts)?;
-        let longest = texts.iter().map(Vec::len).max().unwrap_or_default();
-        Ok(Self { canaries: canaries.to_vec(), patterns, search, longest })
+        scan
     }
 
     /// What is found in some bytes; `place` is how a finding calls them.
@@ -145,9 +153,22 @@ impl Scan {
     }
 
     fn look(&self, bytes: &[u8], begin: u64, all: &mut Findings) {
-        for found in self.search.find_overlapping_iter(bytes) {
-            let end = begin + found.end() as u64;
-            all.0.insert((begin + found.start() as u64, end, self.patterns[found.pattern().as_usize()]));
+        let mut key = 0;
+        for (at, byte) in bytes.iter().enumerate() {
+            key = next(key, *byte);
+            let bit = hash(key);
+            if self.filter[bit >> 6] & (1 << (bit & 63)) != 0 && at + 1 >= KEY {
+                self.compare(&bytes[at + 1 - KEY..], key, begin + (at + 1 - KEY) as u64, all);
+            }
+        }
+    }
+
+    /// Which forms really begin here.
+    fn compare(&self, bytes: &[u8], key: u64, begin: u64, all: &mut Findings) {
+        for (form, pattern) in self.forms.get(&key).into_iter().flatten() {
+            if bytes.starts_with(form) {
+                all.0.insert((begin, begin + form.len() as u64, *pattern));
+            }
         }
     }
 
@@ -162,6 +183,16 @@ impl Scan {
         };
         all.0.into_iter().map(found).collect()
     }
+}
+
+/// The last bytes, as one number.
+fn next(key: u64, byte: u8) -> u64 {
+    (key << 8) | u64::from(byte)
+}
+
+/// Which bit of the filter stands for these bytes.
+fn hash(key: u64) -> usize {
+    (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - FILTER_BITS)) as usize
 }
 
 /// By place and pattern: a form that two blocks share is one finding.

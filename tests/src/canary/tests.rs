@@ -28,7 +28,7 @@ const WRITTEN: [(Encoding, &str); 15] = [
 ];
 
 fn scan() -> Scan {
-    Scan::of(&[Canary::random("another"), Canary::of("known", SECRET.as_bytes())]).expect("a small search")
+    Scan::of(&[Canary::random("another"), Canary::of("known", SECRET.as_bytes())])
 }
 
 /// The encodings in which the whole canary was found.
@@ -91,12 +91,11 @@ fn twelve_bytes_are_found_wherever_they_begin_and_eleven_are_not() {
 }
 
 #[test]
-fn a_binary_key_is_found_too() -> Result<()> {
+fn a_binary_key_is_found_too() {
     let key: Vec<u8> = (0..32).map(|at: u8| at.wrapping_mul(151) ^ 0xa5).collect();
-    let scan = Scan::of(&[Canary::of("key", &key)])?;
+    let scan = Scan::of(&[Canary::of("key", &key)]);
     let found = scan.bytes("here", &[b"\0\0", key.as_slice(), b"\0\0"].concat());
     assert!(found.iter().any(|one| one.whole && one.encoding == Encoding::Raw && one.begin == 2 && one.end == 34));
-    Ok(())
 }
 
 #[test]
