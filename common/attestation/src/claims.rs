@@ -1,9 +1,9 @@
 //! What an attestation says: who asks, for which tenant, for exactly which command.
 
+use pursight_schemas::hash::sha256_hex;
 use pursight_schemas::{CodecError, Micros, codec};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::permission::Permission;
@@ -86,8 +86,4 @@ pub(crate) struct Received {
     pub sha256: String,
     pub iat: i64,
     pub exp: i64,
-}
-
-pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

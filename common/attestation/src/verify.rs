@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use fail::fail_point;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
+use pursight_schemas::hash::sha256_hex;
 use pursight_schemas::names::is_tenant_id;
 use pursight_schemas::{CommandMeta, Micros, codec};
 use uuid::Uuid;
 
-use crate::claims::{LEEWAY_SECONDS, LONGEST_SECONDS, Received, sha256_hex};
+use crate::claims::{LEEWAY_SECONDS, LONGEST_SECONDS, Received};
 use crate::error::{AttestationError, Flaw};
 use crate::key_set::{KeySet, TrustedKey};
 use crate::permission::Permission;
