@@ -165,8 +165,9 @@ impl Worker {
         for last in [false, false, true] {
             let mut pages = reader.pages(list, self.pace(run.work().strategy));
             let mut postponed = Vec::new();
+            let mut page = pages.next().await;
             loop {
-                let mut items = match pages.next().await {
+                let mut items = match page {
                     Ok(Some(items)) => items,
                     Ok(None) => break,
                     Err(problem) => return Ok(Some(problem)),
@@ -175,7 +176,11 @@ impl Worker {
                 if !last {
                     postpone(&mut items, &mut postponed);
                 }
-                self.page(run, survey, at, items).await?;
+                // The server reads the next page while this one is published.
+                let published = self.page(run, survey, at, items);
+                let (next, published) = futures::future::join(pages.next(), published).await;
+                published?;
+                page = next;
             }
             if postponed.is_empty() {
                 break;
