@@ -43,6 +43,29 @@ pub struct Refused {
     pub actor: Option<Actor>,
 }
 
+/// Records that one thread admits at least: a signature costs far more than all else about a small batch.
+const SHARE: usize = 32;
+
+/// Admits a batch. Each record stands for itself and costs nothing but computing, so the processors share a large one.
+pub fn admit_all<'r>(records: &'r [Record], keys: &TrustedKeys) -> Vec<(&'r Record, Result<Admitted, Box<Refused>>)> {
+    let each = |part: &'r [Record]| part.iter().map(|record| (record, admit(record, keys))).collect::<Vec<_>>();
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = records.len().div_ceil(processors).max(SHARE);
+    if records.len() <= share {
+        return each(records);
+    }
+    std::thread::scope(|scope| {
+        let (first, rest) = records.split_at(share);
+        let threads: Vec<_> = rest.chunks(share).map(|part| scope.spawn(move || each(part))).collect();
+        let mut all = each(first);
+        for thread in threads {
+            // A panic is the batch's, as if it had happened here: the engine finds out which record it was.
+            all.extend(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        all
+    })
+}
+
 /// Admits a record, or says why not.
 ///
 /// # Errors

@@ -204,8 +204,7 @@ impl Handler for Registry {
         let mut lines = Vec::with_capacity(batch.len());
         let done = batch.iter().take_while(|record| record.offset < owned.next).count();
         lines.extend(batch[..done].iter().map(|_| Line { outcome: "DONE_BEFORE", ..Line::default() }));
-        let admitted = batch[done..].iter().map(|record| (record, admit::admit(record, &self.ports.keys)));
-        let admitted: Vec<(&Record, Result<Admitted, Box<Refused>>)> = admitted.collect();
+        let admitted = admit::admit_all(&batch[done..], &self.ports.keys);
         let mut rest = admitted.as_slice();
         while !rest.is_empty() {
             let commands = rest.iter().map(|(_, admitted)| admitted.as_ref().ok().map(|one| &one.command));
