@@ -20,6 +20,8 @@ pub(super) const HANDED_OVER: &str = "handed-over";
 /// Collects what callbacks say until the loop asks. Callbacks run inside `poll`, on the loop's own thread.
 pub(super) struct Context {
     prefix: String,
+    /// Names on the broker, so that none is put together again for each record.
+    names: Vec<(String, Topic)>,
     pub(super) happenings: Mutex<Vec<Happening>>,
     /// Owned partitions whose committed offset carries metadata: the offset, and the metadata without its mark.
     left: Mutex<HashMap<(Topic, i32), (i64, String)>>,
@@ -27,7 +29,12 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.to_owned(), happenings: Mutex::default(), left: Mutex::default() }
+        let names = Topic::ALL.into_iter().map(|topic| (topic.name(prefix), topic)).collect();
+        Self { prefix: prefix.to_owned(), names, happenings: Mutex::default(), left: Mutex::default() }
+    }
+
+    fn topic(&self, name: &str) -> Option<Topic> {
+        self.names.iter().find(|(known, _)| known == name).map(|(_, topic)| *topic)
     }
 
     fn push(&self, happening: Happening) {
@@ -69,8 +76,8 @@ impl Context {
     }
 
     fn partitions(&self, list: &TopicPartitionList) -> Vec<(Topic, i32)> {
-        let known = |name: &str| Topic::parse(&self.prefix, name);
-        list.elements().iter().filter_map(|element| Some((known(element.topic())?, element.partition()))).collect()
+        let place = |name: &str, partition| Some((self.topic(name)?, partition));
+        list.elements().iter().filter_map(|element| place(element.topic(), element.partition())).collect()
     }
 }
 
@@ -174,7 +181,7 @@ pub(super) fn meaning(error: &KafkaError) -> Option<Happening> {
 }
 
 /// A record of ours out of the client's memory; `None` for a topic that we did not ask for.
-pub(super) fn record(prefix: &str, message: &BorrowedMessage<'_>) -> Option<Record> {
+pub(super) fn record(context: &Context, message: &BorrowedMessage<'_>) -> Option<Record> {
     let millis = match message.timestamp() {
         Timestamp::CreateTime(millis) | Timestamp::LogAppendTime(millis) => millis,
         Timestamp::NotAvailable => 0,
@@ -183,7 +190,7 @@ pub(super) fn record(prefix: &str, message: &BorrowedMessage<'_>) -> Option<Reco
         headers.iter().map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect()
     });
     Some(Record {
-        topic: Topic::parse(prefix, message.topic())?,
+        topic: context.topic(message.topic())?,
         partition: message.partition(),
         offset: message.offset(),
         timestamp: Micros::from_millis(millis),

@@ -138,7 +138,7 @@ impl Log for KafkaLog {
             happenings.append(&mut self.context.take());
             match polled {
                 None => break,
-                Some(Ok(message)) => happenings.extend(record(&self.prefix, &message).map(Happening::Record)),
+                Some(Ok(message)) => happenings.extend(record(&self.context, &message).map(Happening::Record)),
                 Some(Err(error)) => happenings.extend(meaning(&error)),
             }
             taken += 1;
