@@ -10,7 +10,7 @@ use crate::line;
 use crate::log::{Log, NotCommitted};
 use crate::metrics;
 use crate::slot::{Ended, Phase, Slot};
-use crate::worker::Worker;
+use crate::worker::{Told, Worker};
 
 impl<L: Log> Worker<L> {
     pub(crate) fn ended(&mut self, key: (Topic, i32), ended: Ended) -> Result<(), Failure> {
@@ -18,13 +18,14 @@ impl<L: Log> Worker<L> {
             Ended::TookOver(Ok(start)) => self.took_over(key, start),
             Ended::Handled(Ok(lines)) => {
                 let Some(slot) = self.slots.get_mut(&key) else { return Ok(()) };
-                metrics::batch(self.settings.worker, slot.began.elapsed());
+                let (attempt, took) = (slot.attempt, slot.began.elapsed());
+                metrics::batch(self.settings.worker, took);
+                let records = slot.done();
                 let mut stop = false;
-                for (record, line) in slot.batch.iter().zip(&lines) {
-                    line::write(&self.settings, record, line, slot.attempt, slot.began.elapsed());
+                for line in &lines {
                     stop |= self.brake.count(line.outcome == line::DEAD_LETTER);
                 }
-                slot.done();
+                self.untold.push(Told { records, lines, attempt, took });
                 if stop { Err(too_many_dead_letters()) } else { Ok(()) }
             }
             Ended::Handled(Err(Failure::Lost)) => {
@@ -150,7 +151,7 @@ impl<L: Log> Worker<L> {
         }
         line::write_dead(&self.settings, &record, code, attempts);
         if let Some(slot) = self.slots.get_mut(&key) {
-            slot.done();
+            drop(slot.done());
         }
         if self.brake.count(true) { Err(too_many_dead_letters()) } else { Ok(()) }
     }

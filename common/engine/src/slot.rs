@@ -146,17 +146,17 @@ impl Slot {
         self.buffered -= bytes;
     }
 
-    /// The batch is done: the next one follows.
-    pub(crate) fn done(&mut self) {
+    /// The batch is done: the next one follows. Returns it.
+    pub(crate) fn done(&mut self) -> Vec<Record> {
         if let Some(last) = self.batch.last() {
             self.next = last.offset + 1;
         }
         self.singly = self.singly.saturating_sub(self.batch.len());
-        self.batch.clear();
         self.panicked_before = false;
         self.delays = Delays::ours();
         self.attempt = 1;
         self.phase = Phase::Idle;
+        std::mem::take(&mut self.batch)
     }
 
     /// Puts the batch back, to be handled record by record.

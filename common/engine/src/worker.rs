@@ -21,8 +21,9 @@ use crate::ahead::Ahead;
 use crate::dead_letter::Brake;
 use crate::failure::{Class, Failure};
 use crate::handler::{Claim, Commit, Committed, Handler, Seal};
+use crate::line;
 use crate::log::{Happening, Log, NotCommitted, Transaction};
-use crate::message::Record;
+use crate::message::{Line, Record};
 use crate::metrics;
 use crate::slot::{Ended, Phase, Slot};
 use crate::status::{AWAY, State, Status};
@@ -68,8 +69,18 @@ pub struct Worker<L: Log> {
     pub(crate) slots: HashMap<(Topic, i32), Slot>,
     epoch: u64,
     pub(crate) brake: Brake,
+    /// Handled, and not in the log of this process yet.
+    pub(crate) untold: Vec<Told>,
     away: Option<Instant>,
     pub(crate) looked_ahead: Instant,
+}
+
+/// A batch that was handled, for its lines.
+pub(crate) struct Told {
+    pub(crate) records: Vec<Record>,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) attempt: u32,
+    pub(crate) took: Duration,
 }
 
 /// Both ends of the channel by which the loop is woken; the log gets a clone of the sender.
@@ -116,8 +127,8 @@ impl<L: Log> Worker<L> {
     ) -> Self {
         let Inbox { sender: outbox, receiver: inbox } = inbox;
         let (slots, brake) = (HashMap::new(), Brake::default());
-        let (away, looked_ahead) = (None, Instant::now());
-        Self { log, handler, settings, status, runtime, inbox, outbox, slots, epoch: 0, brake, away, looked_ahead }
+        let (epoch, untold, away, looked_ahead) = (0, Vec::new(), None, Instant::now());
+        Self { log, handler, settings, status, runtime, inbox, outbox, slots, epoch, brake, untold, away, looked_ahead }
     }
 
     /// Runs until told to stop, then drains.
@@ -126,6 +137,7 @@ impl<L: Log> Worker<L> {
     /// A fatal failure: nothing more was committed, a person must look.
     pub fn run(mut self, stop: &CancellationToken) -> Result<(), Failure> {
         let ended = self.turn_until(stop);
+        self.tell();
         self.slots.values_mut().for_each(Slot::abort);
         if let Err(failure) = &ended {
             self.status.set(State::Failed(failure.to_string()));
@@ -155,9 +167,19 @@ impl<L: Log> Worker<L> {
                 self.advance()?;
                 self.report();
             }
+            self.tell();
             match self.inbox.recv_timeout(TICK) {
                 Ok(ask) => self.asked(ask)?,
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+        }
+    }
+
+    /// Writes the lines of what was handled; the next batches are under way meanwhile.
+    fn tell(&mut self) {
+        for Told { records, lines, attempt, took } in self.untold.drain(..) {
+            for (record, line) in records.iter().zip(&lines) {
+                line::write(&self.settings, record, line, attempt, took);
             }
         }
     }
