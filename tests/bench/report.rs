@@ -77,6 +77,13 @@ impl Report {
         (product, limit): (f64, f64),
     ) {
         let case = self.case(suite, name.into(), unit, target);
+        eprintln!(
+            "  {}: {} beside {} {unit}, ratio {}",
+            case.name,
+            short(product),
+            short(limit),
+            short(product / limit)
+        );
         case.product.push(product);
         case.limit.push(limit);
     }
@@ -90,7 +97,9 @@ impl Report {
         target: Target,
         value: f64,
     ) {
-        self.case(suite, name.into(), unit, target).product.push(value);
+        let case = self.case(suite, name.into(), unit, target);
+        eprintln!("  {}: {} {unit}", case.name, short(value));
+        case.product.push(value);
     }
 
     fn case(&mut self, suite: &'static str, name: String, unit: &'static str, target: Target) -> &mut Case {
