@@ -104,6 +104,11 @@ impl Slot {
         }
     }
 
+    /// Whether the loop must come round for it although nothing wakes it.
+    pub(crate) fn is_due_soon(&self) -> bool {
+        matches!(self.phase, Phase::Claiming | Phase::Beginning | Phase::Waiting(_))
+    }
+
     /// Buffers a record that arrived.
     pub(crate) fn push(&mut self, record: Record) {
         self.buffered += size(&record);
