@@ -85,12 +85,12 @@ impl Admin {
         config.set("group.id", group).set("enable.auto.commit", "false");
         let done = tokio::task::spawn_blocking(move || {
             let consumer: BaseConsumer = config.create()?;
-            // A broker that has just started is still making the coordinators of its groups, and one that has just made a
-            // topic does not know it everywhere yet.
+            // A broker that has just started is still making the coordinators of its groups, and a busy one has not
+            // heard of topics that were made a moment ago.
             let until = Instant::now() + COORDINATOR_WITHIN;
             loop {
                 match call(&consumer) {
-                    Err(error) if may_pass(&error) && Instant::now() < until => std::thread::sleep(ASK_AGAIN),
+                    Err(error) if is_early(&error) && Instant::now() < until => std::thread::sleep(ASK_AGAIN),
                     result => return result,
                 }
             }
@@ -100,6 +100,10 @@ impl Admin {
     }
 }
 
-fn may_pass(error: &KafkaError) -> bool {
-    is_away(error) || error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownTopicOrPartition)
+fn is_early(error: &KafkaError) -> bool {
+    let unknown = matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic)
+    );
+    unknown || is_away(error)
 }
