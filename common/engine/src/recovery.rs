@@ -1,6 +1,7 @@
 //! What the loop does when a handler's call has ended: go on, try again, start over, give up, or stop.
 //! The classes of failure are decided in `failure.rs`; here is what follows from them.
 
+use fail::fail_point;
 use pursight_schemas::Topic;
 
 use crate::dead_letter::{Why, dead_letter};
@@ -26,7 +27,12 @@ impl<L: Log> Worker<L> {
                 slot.done();
                 if stop { Err(too_many_dead_letters()) } else { Ok(()) }
             }
-            Ended::TookOver(Err(Failure::Lost)) | Ended::Handled(Err(Failure::Lost)) => {
+            Ended::Handled(Err(Failure::Lost)) => {
+                fail_point!("planted::no-rewind-after-an-abort", |_| self.ended(key, Ended::Handled(Ok(Vec::new()))));
+                self.restart(key);
+                Ok(())
+            }
+            Ended::TookOver(Err(Failure::Lost)) => {
                 self.restart(key);
                 Ok(())
             }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use fail::fail_point;
 use futures::FutureExt as _;
 use pursight_schemas::Topic;
 use tokio::runtime::Handle;
@@ -137,6 +138,7 @@ impl<L: Log> Worker<L> {
         let mut stopped_at: Option<Instant> = None;
         loop {
             self.status.beat();
+            fail_point!(&format!("engine::before-poll::{}", self.settings.worker));
             for happening in self.log.poll() {
                 self.happened(happening)?;
             }

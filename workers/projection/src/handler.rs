@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use fail::fail_point;
 use pursight_engine::{Claim, Failure, Handler, Line, Record};
 use pursight_read_model::fold::Wanted;
 use pursight_read_model::position::{self, Position};
@@ -46,6 +47,14 @@ struct Held {
     newest_record_at: Option<DateTime<Utc>>,
 }
 
+impl Held {
+    /// Whether the stored position is still the one that was read from: the comparison of compare-and-set.
+    fn is(self, found: &Position) -> bool {
+        fail_point!("planted::position-check-left-out", |_| true);
+        found.epoch == self.epoch && found.next_offset == self.next_offset
+    }
+}
+
 impl From<&Position> for Held {
     fn from(at: &Position) -> Self {
         Self { epoch: at.epoch, next_offset: at.next_offset, newest_record_at: at.newest_record_at }
@@ -83,14 +92,15 @@ impl Projection {
     }
 
     async fn fold_in_turn(&self, part: &[Message<'_>], held: Held) -> Result<Vec<Verdict>, Failure> {
+        if let Some(delay) = slowness() {
+            tokio::time::sleep(delay).await;
+        }
         let Some(first) = part.first() else { return Ok(Vec::new()) };
         let (topic, partition) = (first.record.topic, first.record.partition);
         let mut transaction = self.model.begin_fold().await.map_err(failure)?;
         let found = position::lock(&mut transaction, topic, partition).await.map_err(failure)?;
-        let Some(before) = found.filter(|found| found.epoch == held.epoch && found.next_offset == held.next_offset)
-        else {
-            return Err(Failure::Lost);
-        };
+        let Some(before) = found.filter(|found| held.is(found)) else { return Err(Failure::Lost) };
+        let read_from = before.next_offset;
         let mut wanted = Wanted::default();
         for message in part {
             fold::want(&mut wanted, message);
@@ -103,7 +113,7 @@ impl Projection {
         }
         let (batch, after) = state.into_batch();
         batch.write(&mut transaction).await.map_err(failure)?;
-        if !position::advance(&mut transaction, held.next_offset, &after).await.map_err(failure)? {
+        if !position::advance(&mut transaction, read_from, &after).await.map_err(failure)? {
             return Err(Failure::Lost);
         }
         if let Err(error) = self.model.commit(transaction).await {
@@ -193,6 +203,12 @@ fn report(message: &Message<'_>, verdict: Verdict) {
             "event was not written by the partition's owner and is not folded"
         );
     }
+}
+
+/// How long a fold is held up before it begins: not at all, but under a fail point.
+fn slowness() -> Option<Duration> {
+    fail_point!("projection::before-fold", |text| text?.parse().ok().map(Duration::from_millis));
+    None
 }
 
 /// Our own database either comes back or is broken: nothing of it is the message's fault.

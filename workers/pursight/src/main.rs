@@ -28,6 +28,9 @@ use crate::report::{Report, note};
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // Nothing without the feature `failpoints`; with it, `FAILPOINTS` says what goes wrong. Kept until the end.
+    #[cfg(feature = "failpoints")]
+    let _scenario = fail::FailScenario::setup();
     let cli = Cli::parse();
     let json = cli.json;
     match Box::pin(commands::run(cli)).await {

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use fail::fail_point;
 use pursight_attestation::TrustedKeys;
 use pursight_engine::{Barrier, Claim, Failure, Handler, Line, Mark, Outgoing, Record, Seal};
 use pursight_schemas::Topic;
@@ -171,6 +172,14 @@ async fn commit(stage: &mut Stage<'_>, claim: &Claim, owned: &mut Owned, next: i
 #[async_trait]
 impl Handler for Registry {
     async fn take_over(&self, claim: &Claim) -> Result<Option<i64>, Failure> {
+        // Nothing is left here, since `lost` forgets: only under the planted fault does an ousted owner go on as it was.
+        fail_point!(
+            "planted::overlay-kept-over-a-revoke",
+            self.owned(claim.partition())
+                .map(|(_, kept)| self.keep(claim.partition(), claim.epoch(), Slot::Ready(kept)))
+                .is_some(),
+            |_| Ok(None)
+        );
         let (owner, marks) = self.markers(claim).await?;
         match tokio::time::timeout(BARRIER, self.ports.barrier.passed(&marks)).await {
             Ok(passed) => passed?,
@@ -230,6 +239,7 @@ impl Handler for Registry {
     }
 
     fn lost(&self, _topic: Topic, partition: i32) {
+        fail_point!("planted::overlay-kept-over-a-revoke", |_| ());
         self.slots(|slots| slots.remove(&partition));
     }
 }

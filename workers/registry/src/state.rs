@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use fail::fail_point;
 use pursight_read_model::decider::{RunRow, Snapshot};
 use pursight_schemas::ids::follow_up_run_id;
 use pursight_schemas::{DataSourceSpec, DeleteMode, Event, WorkKind, json};
@@ -285,6 +286,7 @@ impl<'s> State<'s> {
 
     /// Hash of the payload under which a command id was decided.
     pub fn decided(&self, command_id: Uuid) -> Option<&'s str> {
+        fail_point!("planted::receipts-ignored", |_| None);
         self.layers().find_map(|layer| layer.decided.get(&command_id)).map(|placed| placed.value.as_str())
     }
 

@@ -1,6 +1,7 @@
 //! From a decision to records: ids, headers, outcomes, audit. The same decision gives the same keys and values.
 //! Knows how things are written, not why.
 
+use fail::fail_point;
 use pursight_engine::dead_letter::{Why, dead_letter};
 use pursight_engine::{Failure, Outgoing, Record, Seal, TraceParent};
 use pursight_schemas::topics::MAX_RECORD_BYTES;
@@ -25,6 +26,7 @@ const TRACE_STATE: usize = 512;
 /// # Errors
 /// A fault of ours: the record cannot be written.
 pub fn markers(partition: i32, owner: Uuid, at: i64) -> Result<Vec<Outgoing>, CodecError> {
+    fail_point!("planted::no-takeover-marker", |_| Ok(Vec::new()));
     let actor = Actor { principal: WORKER.to_owned(), kind: ActorType::System, ..Actor::default() };
     let occurred_at = pursight_schemas::Micros(at);
     let meta = EventMeta { event_id: owner, occurred_at, actor, ..EventMeta::default() };

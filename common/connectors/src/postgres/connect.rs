@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fail::fail_point;
 use pursight_schemas::{DataSourceSpec, HostPort, ReplicaTarget, SourceType};
 use pursight_secrets::Secret;
 use tokio::net::TcpStream;
@@ -285,8 +286,14 @@ async fn enter(
         config.ssl_mode(SslMode::Disable);
     }
     let fault = wire.fault();
-    let (client, connection) =
-        config.connect_raw(wire, Established).await.map_err(|error| login_problem(&error, login))?;
+    let (client, connection) = config.connect_raw(wire, Established).await.map_err(|error| {
+        fail_point!("planted::password-in-an-error", |_| refused(
+            code::INTERNAL,
+            plan.password.as_ref().map_or("", Secret::expose),
+            ""
+        ));
+        login_problem(&error, login)
+    })?;
     let version = connection.parameter("server_version").unwrap_or_default().chars().take(100).collect();
     let task = tokio::spawn(async move {
         if connection.await.is_err() {

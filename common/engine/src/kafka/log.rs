@@ -205,13 +205,7 @@ impl Log for KafkaLog {
         let Some(mut transactor) = self.transactor.take() else {
             return Err(NotCommitted::Fatal(Failure::fatal("this worker writes nothing to the log", "report this")));
         };
-        let consumer = &self.consumer;
-        let result = transactor.transact(transaction.events, &offsets, || {
-            // In this order: after a loss between the two the metadata is stale, and the broker refuses it. The other way
-            // round it could be that of a member without a generation, which the broker believes.
-            let metadata = consumer.group_metadata();
-            if consumer.assignment_lost() { None } else { metadata }
-        });
+        let result = transactor.transact(transaction.events, &offsets, &self.consumer);
         let status = transactor.status().clone();
         self.transactor = Some(transactor);
         let marks = match result? {

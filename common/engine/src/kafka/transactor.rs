@@ -4,15 +4,17 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use fail::fail_point;
 use pursight_schemas::topics::partition_of;
 use rdkafka::client::ClientContext;
 use rdkafka::config::FromClientConfigAndContext as _;
-use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientConfig, TopicPartitionList};
 
+use super::consumer::Context;
 use crate::failure::Failure;
 use crate::log::NotCommitted;
 use crate::message::{Mark, Outgoing};
@@ -153,17 +155,18 @@ impl Transactor {
         }
     }
 
-    /// One transaction. `metadata` is asked for as late as possible; it answers `None` when the partition is not ours.
+    /// One transaction. The group's metadata is asked for as late as possible: without it the partition is not ours.
     pub(super) fn transact(
         &mut self,
         events: &[Outgoing],
         offsets: &TopicPartitionList,
-        group: impl Fn() -> Option<ConsumerGroupMetadata>,
+        consumer: &BaseConsumer<Context>,
     ) -> Result<Outcome, NotCommitted> {
         let Some(producer) = self.producer.as_ref() else {
             return Err(NotCommitted::Aborted("there is no producer".to_owned()));
         };
         let until = Instant::now() + BUDGET;
+        fail_point!("engine::before-begin", |_| std::process::abort());
         if let Err(error) = producer.begin_transaction() {
             return Err(self.replace(&error));
         }
@@ -177,20 +180,30 @@ impl Transactor {
             Ok(places) => places,
             Err(why) => return Err(self.abort(KafkaFault::Other(why))),
         };
-        let Some(metadata) = group() else {
+        fail_point!("engine::after-produce", |_| std::process::abort());
+        fail_point!("engine::abort", |_| Err(self.abort(KafkaFault::Other("a fail point says so".to_owned()))));
+        let Some(metadata) = membership(consumer) else {
             return Err(self.abort(KafkaFault::Other("the partition was taken away".to_owned())));
         };
-        let sent = self.repeat(until, |producer| producer.send_offsets_to_transaction(offsets, &metadata, CALL));
+        let sent = self.repeat(until, |producer| {
+            fail_point!("planted::offsets-outside-the-transaction", |_| consumer
+                .commit(offsets, rdkafka::consumer::CommitMode::Sync));
+            producer.send_offsets_to_transaction(offsets, &metadata, CALL)
+        });
         if let Err(error) = sent {
             return Err(self.abort(KafkaFault::Client(error)));
         }
+        fail_point!("engine::after-send-offsets", |_| std::process::abort());
         let marks = events
             .iter()
             .zip(places)
             .map(|(event, (partition, offset))| Mark { topic: event.topic, partition, offset })
             .collect();
         match self.repeat(until, |producer| producer.commit_transaction(CALL)) {
-            Ok(()) => Ok(Outcome::Committed(marks)),
+            Ok(()) => {
+                fail_point!("engine::after-commit", |_| std::process::abort());
+                Ok(Outcome::Committed(marks))
+            }
             Err(error) if is_fatal(&error) => Err(NotCommitted::Fatal(fatal(&error))),
             Err(error) if requires_abort(&error) => Err(self.abort(KafkaFault::Client(error))),
             Err(error) => {
@@ -280,6 +293,14 @@ impl Transactor {
             Err(failure) => NotCommitted::Fatal(failure),
         }
     }
+}
+
+/// As whom offsets are committed; `None` once the group goes on without us.
+fn membership(consumer: &BaseConsumer<Context>) -> Option<ConsumerGroupMetadata> {
+    // In this order: after a loss between the two the metadata is stale, and the broker refuses it. The other way round it
+    // could be that of a member without a generation, which the broker believes.
+    let metadata = consumer.group_metadata();
+    if consumer.assignment_lost() { None } else { metadata }
 }
 
 enum KafkaFault {
