@@ -3,7 +3,8 @@
 
 # run_chaos ARGS...: the arguments are the program's own (./dev chaos --help).
 run_chaos() {
-    if [[ ${1:-} != judge && " $* " != *' --help '* ]]; then
+    local words=" $* "
+    if [[ ${1:-} != judge && $words != *' --help '* ]]; then
         install_packages
         if ! servers_running; then trap 'stop_servers 2>>"$STATE/log/dev.log"' EXIT; fi
         start_servers
@@ -11,8 +12,22 @@ run_chaos() {
         local exports
         exports=$(test_env)
         eval "$exports"
+        if [[ $words == *' --planted'* || $words == *' --crash-points'* ]]; then
+            PURSIGHT_TEST_PURSIGHT=$(build_with_fail_points)
+            export PURSIGHT_TEST_PURSIGHT
+        fi
     fi
     step "building"
     cargo build --workspace --quiet >&2
     "$(target_folder)/debug/pursight-chaos" "$@"
+}
+
+# Builds the executable with its fail points beside the normal one, and prints where it lies.
+build_with_fail_points() {
+    local path
+    path=$(target_folder)/debug/pursight-with-fail-points
+    step "building an executable with fail points"
+    cargo build --workspace --quiet --features pursight/failpoints >&2
+    cp -f --remove-destination "$(target_folder)/debug/pursight" "$path"
+    echo "$path"
 }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use pursight_tests::chaos::{self, Plan};
+use pursight_tests::planted;
 use serde_json::{Value as Json, json};
 
 /// The whole system under faults: kills, restarts, and a judge
@@ -17,6 +18,7 @@ use serde_json::{Value as Json, json};
     after_help = "Examples:
   ./dev chaos --seed 7 --minutes 1.5
   ./dev chaos --seeds 1..10
+  ./dev chaos --planted
   ./dev chaos judge .dev/chaos/7"
 )]
 struct Words {
@@ -40,6 +42,12 @@ struct Words {
     /// No faults at all
     #[arg(long)]
     calm: bool,
+    /// Break one rule after the other, and see that a check notices; with NAME only those whose name holds it
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "")]
+    planted: Option<String>,
+    /// Let processes die at each step of their transactions, so many times in a hundred
+    #[arg(long, value_name = "PERCENT")]
+    crash_points: Option<f64>,
     /// Where runs are kept, a folder for each seed
     #[arg(long, default_value = ".dev/chaos")]
     folder: PathBuf,
@@ -82,6 +90,9 @@ fn runs(words: &Words) -> Result<bool> {
     if let Some(Word::Judge { folder }) = &words.word {
         return told(words, &[chaos::judge(folder)?]);
     }
+    if let Some(wanted) = &words.planted {
+        return broken(words, wanted);
+    }
     let Several(first, last) = words.seeds.unwrap_or(Several(words.seed, words.seed));
     let mut reports = Vec::new();
     for seed in first..=last {
@@ -95,9 +106,22 @@ fn runs(words: &Words) -> Result<bool> {
     told(words, &reports)
 }
 
+/// Every planted fault, and whether each was caught.
+fn broken(words: &Words, wanted: &str) -> Result<bool> {
+    let told = |one: &planted::Outcome| say(&mut io::stderr(), &planted::text(std::slice::from_ref(one)));
+    let all = planted::run(&words.folder.join("planted"), wanted, words.seed, &told)?;
+    let text = if words.json { format!("{:#}", planted::document(&all)?) } else { planted::text(&all) };
+    say(&mut io::stdout(), &text);
+    Ok(planted::is_proved(&all))
+}
+
 fn plan(words: &Words, seed: u64) -> Plan {
     let mut plan = if words.small { Plan::small(seed) } else { Plan::full(seed, words.minutes) };
     plan.operations = words.operations.unwrap_or(plan.operations);
+    if let Some(percent) = words.crash_points {
+        let points = planted::CRASH_POINTS.map(|point| format!("{point}={percent}%return"));
+        plan.environment.insert("FAILPOINTS".to_owned(), points.join(";"));
+    }
     if words.calm {
         plan.faults = chaos::Faults::default();
     }

@@ -10,6 +10,7 @@ mod doctor;
 mod holds;
 mod isolation;
 mod language;
+mod planted;
 mod rebuild;
 mod runs;
 mod truth;

@@ -10,6 +10,7 @@ pub mod customer;
 pub mod database;
 pub mod history;
 pub mod kafka;
+pub mod planted;
 pub mod process;
 pub mod proxy;
 pub mod servers;

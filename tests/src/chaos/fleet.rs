@@ -116,6 +116,22 @@ impl<'f> Fleet<'f> {
         })
     }
 
+    /// A signal for one process, named as `kill` takes it. If it does not run at the moment nothing happens.
+    ///
+    /// # Errors
+    /// The system says no.
+    pub fn signal(&self, worker: &str, instance: &str, name: &str) -> Result<()> {
+        self.members(|members, _| {
+            for member in members.iter().filter(|one| one.worker == worker && one.instance == instance) {
+                if let Some(process) = &member.process {
+                    process.signal(name)?;
+                    self.diary.act(&name.to_lowercase(), &member.name(), Some(process.pid()), Json::Null)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// One more process of a worker.
     ///
     /// # Errors

@@ -30,6 +30,7 @@ use anyhow::{Context as _, Result, ensure};
 use pursight_attestation::SigningKey;
 use pursight_schemas::Topic;
 
+pub use nemesis::{Fault, What};
 pub use plan::{Faults, Plan};
 pub use report::{Report, judge};
 

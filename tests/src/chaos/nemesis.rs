@@ -27,6 +27,8 @@ pub struct Fault {
 pub enum What {
     /// SIGKILL of a process of this worker; of two of them.
     Kill(&'static str, usize),
+    /// SIGSTOP of a process of this worker, and SIGCONT after so long.
+    Freeze(&'static str, &'static str, Duration),
     /// A further process of this worker joins.
     Join(&'static str),
     /// It leaves.
@@ -72,6 +74,7 @@ pub fn schedule(plan: &Plan) -> Vec<Fault> {
         };
         faults.push(Fault { at, what });
     }
+    faults.extend(plan.acts.iter().copied());
     faults.sort_by_key(|fault| fault.at);
     faults
 }
@@ -117,6 +120,11 @@ pub fn execute(
                 for _ in 0..count {
                     fleet.kill(worker)?;
                 }
+            }
+            What::Freeze(worker, instance, how_long) => {
+                fleet.signal(worker, instance, "STOP")?;
+                std::thread::sleep(how_long);
+                fleet.signal(worker, instance, "CONT")?;
             }
             What::Join(worker) => fleet.join(worker, GUEST)?,
             What::Leave(worker) => fleet.leave(worker, GUEST)?,

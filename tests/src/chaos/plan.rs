@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::nemesis::Fault;
 use crate::history;
 
 /// One run.
@@ -24,6 +25,8 @@ pub struct Plan {
     pub each: usize,
     /// Which faults, and how often.
     pub faults: Faults,
+    /// Faults at moments of their own, beside the drawn ones.
+    pub acts: Vec<Fault>,
     /// Further settings of the workers.
     pub environment: BTreeMap<String, String>,
     /// Longest wait for the end of all work after the last fault has healed.
@@ -65,6 +68,7 @@ impl Plan {
             tenants: 3,
             each: 2,
             faults: Faults { kills: 6, joins: 1, broker: 1, database: 1 },
+            acts: Vec::new(),
             // Ten processes log in at once after each restart of the database, on a machine that does much else: with
             // fewer sessions each, logins end before they are given up.
             environment: BTreeMap::from([("PURSIGHT_DATABASE_POOL_SIZE".to_owned(), "4".to_owned())]),

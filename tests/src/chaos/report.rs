@@ -49,6 +49,11 @@ impl Report {
         self.open.is_empty() && self.violations() == 0
     }
 
+    /// What had not come to its end.
+    pub fn open(&self) -> &[String] {
+        &self.open
+    }
+
     /// How many violations the checks found.
     pub fn violations(&self) -> usize {
         self.verdicts.iter().map(|verdict| verdict.violations.len()).sum()

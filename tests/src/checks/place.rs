@@ -19,6 +19,8 @@ pub struct Place {
     pub offset: Option<i64>,
     /// Command.
     pub command_id: Option<Uuid>,
+    /// When it was seen, milliseconds since 1970, where the record does not tell.
+    pub at_ms: Option<i64>,
     /// Anything else: a source, a run, a row, an operation.
     pub subject: Option<String>,
 }

@@ -13,7 +13,10 @@ pub(super) fn check(history: &History) -> Verdict {
         history.ends.partitions.iter().map(|end| ((end.topic.as_str(), end.partition), (end.low, end.high))).collect();
     let mut last: BTreeMap<(Option<&str>, &str, i32), &PositionSample> = BTreeMap::new();
     for sample in &history.positions {
-        let place = || place(&sample.topic, sample.partition, sample.next_offset, sample.group.as_deref());
+        let place = || Place {
+            at_ms: Some(sample.at_ms),
+            ..place(&sample.topic, sample.partition, sample.next_offset, sample.group.as_deref())
+        };
         if let Some(before) = last.insert((sample.group.as_deref(), &sample.topic, sample.partition), sample) {
             let forward = sample.next_offset >= before.next_offset && sample.epoch >= before.epoch;
             let what = || {
