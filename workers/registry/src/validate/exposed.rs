@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn every_command_that_carries_a_configuration_is_looked_through() {
         let id = uuid::Uuid::from_u128(2);
-        let credential = json!({"credential": {"uri": "hunter2"}});
+        let credential = json!({"name": "orders", "credential": {"uri": "hunter2"}});
         for (command, expected) in [
             (json!({"type": "CreateDataSource", "spec": credential}), "PLAINTEXT_SECRET /spec/credential/uri"),
             (json!({"type": "TestConnection", "draft": credential}), "PLAINTEXT_SECRET /draft/credential/uri"),
