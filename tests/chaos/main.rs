@@ -48,6 +48,9 @@ struct Words {
     /// Let processes die at each step of their transactions, so many times in a hundred
     #[arg(long, value_name = "PERCENT")]
     crash_points: Option<f64>,
+    /// A further setting of the workers, NAME=VALUE
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    set: Vec<(String, String)>,
     /// Where runs are kept, a folder for each seed
     #[arg(long, default_value = ".dev/chaos")]
     folder: PathBuf,
@@ -71,6 +74,11 @@ struct Several(u64, u64);
 fn several(text: &str) -> Result<Several, String> {
     let parsed = text.split_once("..").and_then(|(first, last)| Some(Several(first.parse().ok()?, last.parse().ok()?)));
     parsed.filter(|several| several.0 <= several.1).ok_or_else(|| "for example 1..10".to_owned())
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+    pair.ok_or_else(|| "for example PURSIGHT_LOG=debug".to_owned())
 }
 
 fn main() -> ExitCode {
@@ -122,6 +130,7 @@ fn plan(words: &Words, seed: u64) -> Plan {
         let points = planted::CRASH_POINTS.map(|point| format!("{point}={percent}%return"));
         plan.environment.insert("FAILPOINTS".to_owned(), points.join(";"));
     }
+    plan.environment.extend(words.set.iter().cloned());
     if words.calm {
         plan.faults = chaos::Faults::default();
     }

@@ -1,10 +1,21 @@
 //! The handle that everybody holds: a pool, a schema, and how a transaction begins. Knows no table.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use sqlx::postgres::{PgPool, PgTransaction};
 use sqlx::{AssertSqlSafe, Connection};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::connect::{self, DatabaseOptions};
 use crate::error::ReadModelError;
+
+/// Logins at once. The pool gives a login up after some seconds and throws away what it has cost: where each is slow, as
+/// after the restart of a busy server, all at once would hinder one another for ever.
+const LOGINS: usize = 2;
+/// Longest wait for one's turn to log in.
+const TURN: Duration = Duration::from_secs(5);
 
 /// The read model of one database and schema.
 #[derive(Clone)]
@@ -13,6 +24,7 @@ pub struct ReadModel {
     pub(crate) schema: String,
     pub(crate) begin: String,
     pub(crate) options: DatabaseOptions,
+    logins: Arc<Semaphore>,
 }
 
 impl ReadModel {
@@ -33,7 +45,13 @@ impl ReadModel {
     pub fn lazy(options: &DatabaseOptions) -> Result<Self, ReadModelError> {
         let (connect, begin) = connect::options(options)?;
         let pool = connect::pool(options, connect);
-        Ok(Self { pool, schema: options.schema.clone(), begin, options: options.clone() })
+        Ok(Self {
+            pool,
+            schema: options.schema.clone(),
+            begin,
+            options: options.clone(),
+            logins: Arc::new(Semaphore::new(LOGINS)),
+        })
     }
 
     /// The same database, another schema, a pool of its own.
@@ -75,50 +93,20 @@ impl ReadModel {
     /// Begins a transaction and sets `more` (statements that begin with a semicolon) in the same round trip.
     pub(crate) async fn begin_with(&self, more: &str) -> Result<PgTransaction<'static>, ReadModelError> {
         let text = format!("{}{more}", self.begin);
-        let pool = self.pool.clone();
+        let (pool, logins) = (self.pool.clone(), Arc::clone(&self.logins));
         // In a task of its own, which goes on if the caller gives up: the driver rolls back only what it has seen begin,
         // and the next to get the connection would go on in an open transaction with somebody else's settings.
-        let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(text)).await }).await;
-        begun
-            .unwrap_or(Err(sqlx::Error::WorkerCrashed))
-            .map_err(ReadModelError::during("beginning a transaction on the read model"))
+        let begun = tokio::spawn(async move {
+            let turn = timeout(TURN, async { if pool.num_idle() == 0 { logins.acquire().await.ok() } else { None } });
+            let _turn = turn.await.map_err(|_| sqlx::Error::PoolTimedOut)?;
+            pool.begin_with(AssertSqlSafe(text)).await
+        });
+        let begun = begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed));
+        begun.map_err(ReadModelError::during("beginning a transaction on the read model"))
     }
 
     /// Closes every connection.
     pub async fn close(&self) {
         self.pool.close().await;
-    }
-}
-
-#[cfg(all(test, feature = "testing"))]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use std::time::Duration;
-
-    use sqlx::postgres::PgConnection;
-    use tokio::time::timeout;
-
-    use super::*;
-    use crate::testing::TestDatabase;
-
-    #[tokio::test]
-    async fn a_caller_that_gives_up_leaves_no_transaction_open() {
-        let database = TestDatabase::create().await;
-        let mut options = database.options();
-        (options.max_connections, options.application_name) = (1, "gives up".to_owned());
-        let model = ReadModel::connect(&options).await.unwrap();
-        let gave_up = timeout(Duration::from_millis(50), model.begin_with("; SELECT pg_sleep(0.5)")).await;
-        assert!(gave_up.is_err());
-        // It is the only connection: whoever has it has the one that was given up.
-        let mut next = model.pool().acquire().await.unwrap();
-        sqlx::query("SELECT 1").execute(&mut *next).await.unwrap();
-        let mut other = PgConnection::connect(&database.admin_url()).await.unwrap();
-        let states = "SELECT state FROM pg_stat_activity WHERE application_name = 'gives up'";
-        let state: String = sqlx::query_scalar(states).fetch_one(&mut other).await.unwrap();
-        assert_eq!(state, "idle");
-        drop(next);
-        model.close().await;
-        other.close().await.unwrap();
-        database.remove().await;
     }
 }

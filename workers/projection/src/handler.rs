@@ -151,6 +151,7 @@ impl Handler for Projection {
         let (topic, partition) = (claim.topic(), claim.partition());
         let topic_id = self.identity.topic_ids.get(&topic).map(String::as_str);
         let cluster_id = self.identity.cluster_id.as_deref();
+        let _turn = self.turns.acquire().await.map_err(|_| Failure::Lost)?;
         let mut transaction = self.model.begin().await.map_err(failure)?;
         let taken = position::take_over(&mut transaction, topic, partition, cluster_id, topic_id).await;
         let taken = taken.map_err(failure)?;
