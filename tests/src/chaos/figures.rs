@@ -90,12 +90,8 @@ fn load_seconds(history: &History) -> f64 {
     f64::from(i32::try_from(last - first).unwrap_or_default()) / 1_000.0
 }
 
+/// What an act says about its seconds, to a tenth.
 fn seconds(history: &History, act: &str) -> Json {
-    history
-        .acts
-        .iter()
-        .rev()
-        .find(|one| one.act == act)
-        .and_then(|act| act.more.get("seconds").cloned())
-        .unwrap_or_default()
+    let told = history.acts.iter().rev().find(|one| one.act == act).and_then(|act| act.more.get("seconds")?.as_f64());
+    told.map_or(Json::Null, |seconds| json!((seconds * 10.0).round() / 10.0))
 }
