@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::made::{CREATE, DISCOVER, Made, OWNER, PARTITION, TENANT, create, event_record, letter, success};
 use super::{verdict, violated};
-use crate::history::{History, PositionSample, Recorded, RowHash, Sent, Shape};
+use crate::history::{Act, History, PositionSample, Recorded, RowHash, Sent, Shape};
 
 const C0: &str = "C0 sound";
 const C1: &str = "C1 acknowledged";
@@ -373,6 +373,20 @@ fn positions_that_go_back_or_beyond_the_log() {
     finds(&history, C10, "from 9", "source/4@8, the read model");
     let history = spoilt(|history| history.positions.push(sample(9, 1, 9)));
     finds(&history, C10, "epoch 2", "source/4@9");
+    let stopped = |history: &mut History, signal: &str| {
+        let act = |at_ms, act: &str, more: serde_json::Value| Act {
+            at_ms,
+            act: act.to_owned(),
+            target: "database".to_owned(),
+            pid: None,
+            more: more.as_object().cloned().unwrap_or_default(),
+        };
+        history.acts.push(act(6, "database-stop", serde_json::json!({"signal": signal})));
+        history.acts.push(act(7, "database-start", serde_json::json!({})));
+        history.positions.push(sample(9, 2, 8));
+    };
+    assert!(violated(&spoilt(|history| stopped(history, "QUIT"))).is_empty(), "a crash takes back what was not on disk");
+    finds(&spoilt(|history| stopped(history, "INT")), C10, "from 9", "source/4@8, the read model");
     let history = spoilt(|history| history.positions.push(sample(9, 2, 101)));
     finds(&history, C10, "the log has 0 to 100", "source/4@101");
 }
