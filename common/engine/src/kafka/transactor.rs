@@ -69,7 +69,10 @@ impl ProducerContext for Reports {
             Err((error, _)) => state.failed = Some(error.clone()),
         }
         state.open = state.open.saturating_sub(1);
-        self.changed.notify_all();
+        // Whoever waits does so for the last report or the first failed one: waking it for each costs more than the report.
+        if state.open == 0 || state.failed.is_some() {
+            self.changed.notify_all();
+        }
     }
 }
 
