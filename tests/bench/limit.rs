@@ -14,6 +14,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use uuid::Uuid;
 
 use crate::commands::{Signed, acknowledged, send};
+use crate::progress::until;
 
 const FOREVER: Duration = Duration::from_secs(60);
 /// As the product's own topics have.
@@ -40,9 +41,23 @@ impl Bare {
         for made in bare.runtime.block_on(bare.admin.create_topics(&new, &AdminOptions::new()))? {
             made.map_err(|(name, code)| anyhow!("{name}: {code}"))?;
         }
-        // The broker makes the logs after it has answered.
-        std::thread::sleep(Duration::from_millis(300));
+        bare.wait_there()?;
         Ok(bare)
+    }
+
+    /// The broker has answered before every partition has a leader.
+    fn wait_there(&self) -> Result<()> {
+        let client: BaseConsumer = self.client().create()?;
+        let led = |name: &str| -> Result<bool> {
+            let metadata = client.fetch_metadata(Some(name), FOREVER)?;
+            let partitions = metadata.topics().first().map(|topic| topic.partitions()).unwrap_or_default();
+            Ok(i32::try_from(partitions.len()) == Ok(PARTITIONS)
+                && partitions.iter().all(|partition| partition.leader() >= 0))
+        };
+        until("the topics of the limit are there", Duration::from_millis(50), || {
+            let led = self.topics.iter().map(|name| led(name)).collect::<Result<Vec<_>>>()?;
+            Ok(led.into_iter().all(|led| led).then_some(()))
+        })
     }
 
     /// The name of a topic.
