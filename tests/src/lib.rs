@@ -8,6 +8,7 @@ pub mod chaos;
 pub mod checks;
 pub mod customer;
 pub mod database;
+pub mod flow;
 pub mod history;
 pub mod kafka;
 pub mod planted;
