@@ -385,7 +385,10 @@ fn positions_that_go_back_or_beyond_the_log() {
         history.acts.push(act(7, "database-start", serde_json::json!({})));
         history.positions.push(sample(9, 2, 8));
     };
-    assert!(violated(&spoilt(|history| stopped(history, "QUIT"))).is_empty(), "a crash takes back what was not on disk");
+    assert!(
+        violated(&spoilt(|history| stopped(history, "QUIT"))).is_empty(),
+        "a crash takes back what was not on disk"
+    );
     finds(&spoilt(|history| stopped(history, "INT")), C10, "from 9", "source/4@8, the read model");
     let history = spoilt(|history| history.positions.push(sample(9, 2, 101)));
     finds(&history, C10, "the log has 0 to 100", "source/4@101");
