@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pursight_schemas::Micros;
 use rdkafka::consumer::{Consumer, StreamConsumer};
@@ -15,6 +15,8 @@ use crate::error::{CliError, chain};
 
 /// How long the broker may take to tell where a partition begins and ends.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Pause before it is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// A place in every partition of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,10 +227,26 @@ fn consumer(kafka: &ClientConfig) -> Result<StreamConsumer, CliError> {
     config.create().map_err(|error| CliError::usage(chain(&error), "correct the PURSIGHT_KAFKA_* settings"))
 }
 
+/// A broker that has just started, or has just made a topic, does not lead all of its partitions yet.
+fn finds_a_leader(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::NotLeaderForPartition | RDKafkaErrorCode::LeaderNotAvailable)
+    )
+}
+
 fn bounds(consumer: &StreamConsumer, wanted: &Wanted) -> Result<Bounds, CliError> {
     let mut bounds = Bounds::new();
+    let until = Instant::now() + ANSWER_WITHIN;
     for partition in &wanted.partitions {
-        let answer = blocking(|| consumer.fetch_watermarks(&wanted.topic, *partition, ANSWER_WITHIN));
+        let answer = blocking(|| {
+            loop {
+                match consumer.fetch_watermarks(&wanted.topic, *partition, ANSWER_WITHIN) {
+                    Err(error) if finds_a_leader(&error) && Instant::now() < until => std::thread::sleep(ASK_AGAIN),
+                    answer => return answer,
+                }
+            }
+        });
         bounds.insert(*partition, answer.map_err(|error| explain(&error, &wanted.topic))?);
     }
     Ok(bounds)
