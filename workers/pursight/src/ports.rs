@@ -78,6 +78,18 @@ impl Handler for Held {
         self.inner.handle(batch, claim).await
     }
 
+    fn looks_ahead(&self) -> bool {
+        self.inner.looks_ahead()
+    }
+
+    fn ends_early(&self, record: &Record, claim: &Claim) -> Option<(Line, Vec<Outgoing>)> {
+        self.inner.ends_early(record, claim)
+    }
+
+    async fn astray(&self) -> Vec<(Topic, i32)> {
+        self.inner.astray().await
+    }
+
     fn poisoned(&self, record: &Record, code: &str) -> Vec<Outgoing> {
         self.inner.poisoned(record, code)
     }
@@ -116,6 +128,14 @@ impl<H: Handler> Handler for Learning<H> {
 
     async fn astray(&self) -> Vec<(Topic, i32)> {
         self.inner.astray().await
+    }
+
+    fn looks_ahead(&self) -> bool {
+        self.inner.looks_ahead()
+    }
+
+    fn ends_early(&self, record: &Record, claim: &Claim) -> Option<(Line, Vec<Outgoing>)> {
+        self.inner.ends_early(record, claim)
     }
 
     fn poisoned(&self, record: &Record, code: &str) -> Vec<Outgoing> {
