@@ -97,6 +97,11 @@ impl Slot {
         }
     }
 
+    /// Whether the loop must come round for it although nothing wakes it.
+    pub(crate) fn is_due_soon(&self) -> bool {
+        matches!(self.phase, Phase::Claiming | Phase::Beginning | Phase::Waiting(_))
+    }
+
     /// Takes the next batch out of the buffer, unless one is waiting to be handled again.
     pub(crate) fn fill(&mut self, most: usize) {
         if self.batch.is_empty() {

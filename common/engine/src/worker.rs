@@ -27,8 +27,10 @@ use crate::metrics;
 use crate::slot::{Ended, Phase, Slot};
 use crate::status::{AWAY, State, Status};
 
-/// Longest sleep of the loop; also how often the log gets a chance to serve its own events.
-const TICK: Duration = Duration::from_millis(100);
+/// Longest sleep of the loop while a partition waits for a time to come.
+const TICK: Duration = Duration::from_millis(50);
+/// Longest sleep while none does: handlers and the log wake the loop.
+const IDLE: Duration = Duration::from_millis(500);
 /// Handlers may finish for this long after the stop; then they are dropped and their partitions handed over.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -155,7 +157,8 @@ impl<L: Log> Worker<L> {
                 self.advance()?;
                 self.report();
             }
-            match self.inbox.recv_timeout(TICK) {
+            let soon = self.slots.values().any(|slot| slot.is_due_soon());
+            match self.inbox.recv_timeout(if soon { TICK } else { IDLE }) {
                 Ok(ask) => self.asked(ask)?,
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }

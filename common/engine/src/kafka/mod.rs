@@ -9,6 +9,7 @@ mod groups;
 mod launch;
 mod log;
 mod options;
+mod polled;
 mod transactor;
 
 pub use admin::{Admin, AdminError};

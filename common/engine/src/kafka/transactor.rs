@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use fail::fail_point;
 use pursight_schemas::topics::partition_of;
 use rdkafka::client::ClientContext;
-use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Message as _, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::{ClientConfig, TopicPartitionList};
 
 use super::consumer::Context;
+use super::polled::Polled;
 use crate::failure::Failure;
 use crate::log::NotCommitted;
 use crate::message::{Mark, Outgoing};
@@ -113,7 +113,7 @@ pub(super) struct Transactor {
     config: ClientConfig,
     prefix: String,
     status: Status,
-    producer: Option<ThreadedProducer<Reports>>,
+    producer: Option<Polled<Reports>>,
     reports: Arc<Reports>,
 }
 
@@ -135,10 +135,7 @@ impl Transactor {
         let mut delays = Delays::new(Duration::from_millis(50), Duration::from_secs(2));
         loop {
             self.status.beat();
-            let producer =
-                ThreadedProducer::from_config_and_context(&self.config, Reports::default()).map_err(|error| {
-                    Failure::fatal(format!("cannot make a producer: {error}"), "check the PURSIGHT_KAFKA_* settings")
-                })?;
+            let producer = Polled::start(&self.config, Reports::default())?;
             match producer.init_transactions(CALL) {
                 Ok(()) => {
                     self.reports = Arc::clone(producer.context());
@@ -252,7 +249,7 @@ impl Transactor {
     fn repeat(
         &self,
         until: Instant,
-        call: impl Fn(&ThreadedProducer<Reports>) -> Result<(), KafkaError>,
+        call: impl Fn(&BaseProducer<Reports>) -> Result<(), KafkaError>,
     ) -> Result<(), KafkaError> {
         let Some(producer) = &self.producer else { return Err(KafkaError::Canceled) };
         loop {

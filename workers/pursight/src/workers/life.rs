@@ -184,18 +184,25 @@ async fn prepared(
     }
 }
 
-/// Follows the cancellations, once they can be followed.
-async fn follow(parts: &Parts, condition: &Condition, stop: CancellationToken) -> Result<(), CliError> {
+/// Waits for the control topic; false when told to stop meanwhile. The client that asks is gone afterwards.
+async fn control_there(parts: &Parts, condition: &Condition, stop: &CancellationToken) -> Result<bool, CliError> {
     let admin = Admin::new(&parts.kafka.client("check"), &parts.kafka.prefix, ANSWER_WITHIN)?;
     loop {
         match admin.require(&[Topic::Control]).await {
-            Ok(()) => break,
+            Ok(()) => return Ok(true),
             Err(AdminError::Unreachable { .. }) => condition.not_ready("the broker cannot be reached; trying again"),
             Err(error) => return Err(error.into()),
         }
-        if stopped(&stop).await {
-            return Ok(());
+        if stopped(stop).await {
+            return Ok(false);
         }
+    }
+}
+
+/// Follows the cancellations, once they can be followed.
+async fn follow(parts: &Parts, condition: &Condition, stop: CancellationToken) -> Result<(), CliError> {
+    if !control_there(parts, condition, &stop).await? {
+        return Ok(());
     }
     condition.ready();
     let (options, cancellations) = (parts.kafka.clone(), Arc::clone(&parts.cancellations));
