@@ -115,12 +115,14 @@ pub(super) struct Transactor {
     status: Status,
     producer: Option<Polled<Reports>>,
     reports: Arc<Reports>,
+    began: Instant,
 }
 
 impl Transactor {
     /// Starts the producer, waiting for the broker as long as it takes.
     pub(super) fn start(config: ClientConfig, prefix: &str, status: Status) -> Result<Self, Failure> {
-        let mut this = Self { config, prefix: prefix.to_owned(), status, producer: None, reports: Arc::default() };
+        let (producer, reports, began) = (None, Arc::default(), Instant::now());
+        let mut this = Self { config, prefix: prefix.to_owned(), status, producer, reports, began };
         this.renew()?;
         Ok(this)
     }
@@ -162,7 +164,8 @@ impl Transactor {
         let Some(producer) = self.producer.as_ref() else {
             return Err(NotCommitted::Aborted("there is no producer".to_owned()));
         };
-        let until = Instant::now() + BUDGET;
+        self.began = Instant::now();
+        let until = self.began + BUDGET;
         fail_point!("engine::before-begin", |_| std::process::abort());
         if let Err(error) = producer.begin_transaction() {
             return Err(self.replace(&error));
@@ -201,7 +204,7 @@ impl Transactor {
                 fail_point!("engine::after-commit", |_| std::process::abort());
                 Ok(Outcome::Committed(marks))
             }
-            Err(error) if is_fatal(&error) => Err(NotCommitted::Fatal(fatal(&error))),
+            Err(error) if is_fatal(&error) && !self.outlived() => Err(NotCommitted::Fatal(fatal(&error))),
             Err(error) if requires_abort(&error) => Err(self.abort(KafkaFault::Client(error))),
             Err(error) => {
                 tracing::warn!(%error, "a commit is in doubt, the producer is replaced");
@@ -266,7 +269,7 @@ impl Transactor {
         if let KafkaFault::Client(error) = &fault
             && is_fatal(error)
         {
-            return NotCommitted::Fatal(fatal(error));
+            return self.replace(error);
         }
         match self.repeat(Instant::now() + BUDGET, |producer| producer.abort_transaction(CALL)) {
             Err(error) => self.replace(&error),
@@ -281,8 +284,14 @@ impl Transactor {
         }
     }
 
+    /// Whether the open transaction is so old that the broker may have ended it. It says so with the same word as if
+    /// another process had taken our place; but then we, or the broker, only slept.
+    fn outlived(&self) -> bool {
+        self.began.elapsed() >= BUDGET
+    }
+
     fn replace(&mut self, error: &KafkaError) -> NotCommitted {
-        if is_fatal(error) {
+        if is_fatal(error) && !self.outlived() {
             return NotCommitted::Fatal(fatal(error));
         }
         match self.renew() {
@@ -316,7 +325,7 @@ fn is_retriable(error: &KafkaError) -> bool {
 }
 
 fn requires_abort(error: &KafkaError) -> bool {
-    matches!(error, KafkaError::Transaction(inner) if inner.txn_requires_abort())
+    matches!(error, KafkaError::Transaction(inner) if inner.txn_requires_abort() && !inner.is_fatal())
 }
 
 fn fatal(error: &KafkaError) -> Failure {
