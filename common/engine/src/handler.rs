@@ -46,6 +46,12 @@ pub trait Handler: Send + Sync + 'static {
         None
     }
 
+    /// Owned partitions that must be taken over anew although nothing happened in the log: what the handler keeps of them
+    /// elsewhere is not what it was. Asked every two seconds.
+    async fn astray(&self) -> Vec<(Topic, i32)> {
+        Vec::new()
+    }
+
     /// A partition is no longer ours: forget everything about it.
     fn lost(&self, topic: Topic, partition: i32) {
         let _ = (topic, partition);

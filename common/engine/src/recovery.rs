@@ -1,7 +1,12 @@
 //! What the loop does when a handler's call has ended: go on, try again, start over, give up, or stop.
 //! The classes of failure are decided in `failure.rs`; here is what follows from them.
 
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use fail::fail_point;
+use futures::FutureExt as _;
 use pursight_schemas::Topic;
 
 use crate::dead_letter::{Why, dead_letter};
@@ -10,7 +15,10 @@ use crate::line;
 use crate::log::{Log, NotCommitted};
 use crate::metrics;
 use crate::slot::{Ended, Phase, Slot};
-use crate::worker::Worker;
+use crate::worker::{Ask, Worker};
+
+/// Handlers are asked this often whether they went astray.
+const LOOK_AFTER: Duration = Duration::from_secs(2);
 
 impl<L: Log> Worker<L> {
     pub(crate) fn ended(&mut self, key: (Topic, i32), ended: Ended) -> Result<(), Failure> {
@@ -58,6 +66,29 @@ impl<L: Log> Worker<L> {
             slot.phase = Phase::Idle;
         }
         Ok(())
+    }
+
+    /// Asks the handler, beside the loop, whether it went astray.
+    pub(crate) fn look_after(&mut self) {
+        if self.looked.is_none_or(|looked| looked.elapsed() < LOOK_AFTER) {
+            return;
+        }
+        self.looked = None;
+        let (handler, outbox) = (Arc::clone(&self.handler), self.outbox.clone());
+        self.runtime.spawn(async move {
+            let astray = AssertUnwindSafe(handler.astray()).catch_unwind().await;
+            // The loop may have ended: then nobody wants to know.
+            drop(outbox.send(Ask::Astray(astray.unwrap_or_default())));
+        });
+    }
+
+    /// Takes partitions over anew of which the handler says that it went astray.
+    pub(crate) fn astray(&mut self, partitions: &[(Topic, i32)]) {
+        self.looked = Some(Instant::now());
+        // What is under way notices by itself.
+        let idle = |slot: &&Slot| matches!(slot.phase, Phase::Idle) && partitions.contains(&slot.key());
+        let astray: Vec<_> = self.slots.values().filter(idle).map(Slot::key).collect();
+        astray.into_iter().for_each(|key| self.restart(key));
     }
 
     /// Forgets everything about an owned partition and claims it anew, from the committed offset.

@@ -41,6 +41,8 @@ pub(crate) enum Ask {
     Commit(Commit),
     /// A handler's call ended.
     Ended { topic: Topic, partition: i32, epoch: u64, ended: Ended },
+    /// These partitions must be taken over anew.
+    Astray(Vec<(Topic, i32)>),
     /// The log has something.
     Woken,
 }
@@ -64,14 +66,16 @@ pub struct Worker<L: Log> {
     pub(crate) handler: Arc<dyn Handler>,
     pub(crate) settings: Settings,
     status: Status,
-    runtime: Handle,
+    pub(crate) runtime: Handle,
     inbox: Receiver<Ask>,
-    outbox: Sender<Ask>,
+    pub(crate) outbox: Sender<Ask>,
     pub(crate) slots: HashMap<(Topic, i32), Slot>,
     epoch: u64,
     pub(crate) brake: Brake,
     away: Option<Instant>,
     pub(crate) looked_ahead: Instant,
+    /// When the handler was last asked whether it went astray; `None` while it is being asked.
+    pub(crate) looked: Option<Instant>,
 }
 
 /// Both ends of the channel by which the loop is woken; the log gets a clone of the sender.
@@ -118,8 +122,8 @@ impl<L: Log> Worker<L> {
     ) -> Self {
         let Inbox { sender: outbox, receiver: inbox } = inbox;
         let (slots, brake) = (HashMap::new(), Brake::default());
-        let (away, looked_ahead) = (None, Instant::now());
-        Self { log, handler, settings, status, runtime, inbox, outbox, slots, epoch: 0, brake, away, looked_ahead }
+        let (away, epoch, looked_ahead, looked) = (None, 0, Instant::now(), Some(Instant::now()));
+        Self { log, handler, settings, status, runtime, inbox, outbox, slots, epoch, brake, away, looked_ahead, looked }
     }
 
     /// Runs until told to stop, then drains.
@@ -231,6 +235,10 @@ impl<L: Log> Worker<L> {
     fn asked(&mut self, ask: Ask) -> Result<(), Failure> {
         match ask {
             Ask::Woken => Ok(()),
+            Ask::Astray(partitions) => {
+                self.astray(&partitions);
+                Ok(())
+            }
             Ask::Commit(commit) => self.commit(commit),
             Ask::Ended { topic, partition, epoch, ended } => {
                 let current = self.slots.get(&(topic, partition)).is_some_and(|slot| slot.claim.epoch == epoch);
@@ -290,6 +298,7 @@ impl<L: Log> Worker<L> {
 
     /// Moves every partition on that can be moved on.
     fn advance(&mut self) -> Result<(), Failure> {
+        self.look_after();
         let now = Instant::now();
         for slot in self.slots.values_mut() {
             if matches!(slot.phase, Phase::Waiting(until) if until <= now) {

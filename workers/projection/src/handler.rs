@@ -75,6 +75,11 @@ impl Projection {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).get(&(topic, partition)).copied()
     }
 
+    fn all_held(&self) -> Vec<((Topic, i32), Held)> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.iter().map(|(key, held)| (*key, *held)).collect()
+    }
+
     fn hold(&self, topic: Topic, partition: i32, held: Held) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).insert((topic, partition), held);
     }
@@ -184,6 +189,26 @@ impl Handler for Projection {
             }
         }
         Ok(lines)
+    }
+
+    /// After a crash of the server the last transactions may be gone, and a copy that was put in its place is older: a
+    /// stored position lies before ours, which nobody moves back. Partitions without new records would never notice.
+    async fn astray(&self) -> Vec<(Topic, i32)> {
+        // In this order: what is folded meanwhile only moves the stored position on.
+        let held: Vec<_> = self.all_held();
+        let Ok(stored) = self.model.positions().await else { return Vec::new() };
+        let went_back = |(topic, partition): &(Topic, i32), held: &Held| {
+            let found = stored.iter().find(|found| found.topic == topic.short() && found.partition == *partition);
+            found.is_none_or(|found| (found.epoch, found.next_offset) < (held.epoch, held.next_offset))
+        };
+        let astray: Vec<_> = held.into_iter().filter(|(key, held)| went_back(key, held)).map(|(key, _)| key).collect();
+        if !astray.is_empty() {
+            tracing::warn!(
+                partitions = astray.len(),
+                "the read model is older than it was, it is folded again from there"
+            );
+        }
+        astray
     }
 
     fn lost(&self, topic: Topic, partition: i32) {

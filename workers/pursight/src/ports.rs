@@ -114,6 +114,10 @@ impl<H: Handler> Handler for Learning<H> {
         self.inner.handle(batch, claim).await
     }
 
+    async fn astray(&self) -> Vec<(Topic, i32)> {
+        self.inner.astray().await
+    }
+
     fn poisoned(&self, record: &Record, code: &str) -> Vec<Outgoing> {
         self.inner.poisoned(record, code)
     }

@@ -80,6 +80,30 @@ async fn of_two_projections_on_one_partition_the_newer_wins_and_nothing_is_doubl
 }
 
 #[tokio::test]
+async fn a_position_that_went_back_is_noticed_without_a_new_record_and_folded_again() {
+    let (database, model) = TestDatabase::migrated().await;
+    let mut log = Log::new();
+    log.source(created(1, 1, "One"));
+    log.source(DataSourcePaused { meta: meta(1, 2, 5) });
+    let records = &log.records[&Topic::Source];
+    let projection = Projection::new(model.clone(), LogIdentity::default());
+    let claim = Claim::detached(Topic::Source, 0);
+    projection.take_over(&claim).await.unwrap();
+    projection.handle(&records[..2], &claim).await.unwrap();
+    assert_eq!(projection.astray().await, []);
+    // As it was before the first record was folded.
+    sqlx::query("UPDATE projection_position SET next_offset = 0").execute(model.pool()).await.unwrap();
+    sqlx::query("DELETE FROM data_source").execute(model.pool()).await.unwrap();
+    assert_eq!(projection.astray().await, [(Topic::Source, 0)]);
+    assert!(matches!(projection.handle(&records[2..], &claim).await, Err(Failure::Lost)));
+    assert_eq!(projection.take_over(&claim).await.unwrap(), Some(0));
+    projection.handle(records, &claim).await.unwrap();
+    assert_eq!(projection.astray().await, []);
+    assert_eq!(positions(&model, Topic::Source).await, Some(records.last().unwrap().offset + 1));
+    database.remove().await;
+}
+
+#[tokio::test]
 async fn events_of_an_older_owner_or_of_nobody_are_not_folded() {
     let (database, model) = TestDatabase::migrated().await;
     let mut log = Log::new();
