@@ -2,6 +2,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests name things at random and read PURSIGHT_TEST_*")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a scenario tells its figures; a test that fails shows them"
+)]
 
 mod canary;
 mod commands;

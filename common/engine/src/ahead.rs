@@ -47,19 +47,19 @@ impl Ahead {
 }
 
 impl<L: Log> Worker<L> {
-    /// Passes over what has ended already, and from time to time ends whoever waits in vain.
+    /// From time to time ends whoever waits in vain, and passes over what has ended: in this order, since the next batch is
+    /// taken behind it, and must not begin with a record whose end has just been written.
     pub(crate) fn look_ahead(&mut self) -> Result<(), Failure> {
+        if self.handler.looks_ahead() && self.looked_ahead.elapsed() >= EVERY {
+            self.looked_ahead = Instant::now();
+            let keys: Vec<(Topic, i32)> = self.slots.keys().copied().collect();
+            for key in keys {
+                self.end_ahead(key)?;
+            }
+        }
         let ended: Vec<_> = self.slots.values().filter(|slot| !slot.ahead.ended.is_empty()).map(Slot::key).collect();
         for key in ended {
             self.pass_ended(key)?;
-        }
-        if !self.handler.looks_ahead() || self.looked_ahead.elapsed() < EVERY {
-            return Ok(());
-        }
-        self.looked_ahead = Instant::now();
-        let keys: Vec<(Topic, i32)> = self.slots.keys().copied().collect();
-        for key in keys {
-            self.end_ahead(key)?;
         }
         Ok(())
     }
