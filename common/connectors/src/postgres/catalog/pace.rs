@@ -12,8 +12,9 @@ const SMALLEST: usize = 25;
 const LARGEST: usize = 8;
 /// Pages whose times are remembered.
 const WINDOW: usize = 8;
-/// Rows of a page beyond which it does not grow, whatever the time: they are all in memory at once.
-const ROWS: usize = 60_000;
+/// Rows of a page beyond which it does not grow, whatever the time: all of them are in memory at once, and those of the
+/// page before, which is being published.
+const ROWS: usize = 30_000;
 
 /// Load control of one run on one session.
 #[derive(Debug, Clone)]
