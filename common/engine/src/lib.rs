@@ -7,6 +7,7 @@ pub mod cancel;
 pub mod dead_letter;
 pub mod failure;
 pub mod handler;
+mod inbox;
 pub mod kafka;
 pub mod line;
 pub mod log;

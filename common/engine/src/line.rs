@@ -9,6 +9,23 @@ use crate::worker::Settings;
 /// Outcome of a record that was given up.
 pub const DEAD_LETTER: &str = "DEAD_LETTER";
 
+/// A batch that was handled and has no lines yet.
+pub(crate) struct Untold {
+    pub(crate) records: Vec<Record>,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) attempt: u32,
+    pub(crate) took: Duration,
+}
+
+/// Writes the lines of these batches, and forgets them.
+pub(crate) fn write_all(settings: &Settings, untold: &mut Vec<Untold>) {
+    for Untold { records, lines, attempt, took } in untold.drain(..) {
+        for (record, line) in records.iter().zip(&lines) {
+            write(settings, record, line, attempt, took);
+        }
+    }
+}
+
 pub(crate) fn write(settings: &Settings, record: &Record, line: &Line, attempt: u32, took: Duration) {
     metrics::message(settings.worker, line.outcome);
     let text = |id: Option<uuid::Uuid>| id.map(|id| id.to_string()).unwrap_or_default();

@@ -11,11 +11,11 @@ use pursight_schemas::Topic;
 
 use crate::dead_letter::{Why, dead_letter};
 use crate::failure::{Class, Failure};
-use crate::line;
+use crate::line::{self, Untold};
 use crate::log::{Log, NotCommitted};
 use crate::metrics;
 use crate::slot::{Ended, Phase, Slot};
-use crate::worker::{Ask, Told, Worker};
+use crate::worker::{Ask, Worker};
 
 /// Handlers are asked this often whether they went astray.
 const LOOK_AFTER: Duration = Duration::from_secs(2);
@@ -33,7 +33,7 @@ impl<L: Log> Worker<L> {
                 for line in &lines {
                     stop |= self.brake.count(line.outcome == line::DEAD_LETTER);
                 }
-                self.untold.push(Told { records, lines, attempt, took });
+                self.untold.push(Untold { records, lines, attempt, took });
                 if stop { Err(too_many_dead_letters()) } else { Ok(()) }
             }
             Ended::Handled(Err(Failure::Lost)) => {

@@ -21,9 +21,10 @@ use crate::ahead::Ahead;
 use crate::dead_letter::Brake;
 use crate::failure::{Class, Failure};
 use crate::handler::{Claim, Commit, Committed, Handler, Seal};
-use crate::line;
+pub use crate::inbox::{Inbox, Waker};
+use crate::line::{self, Untold};
 use crate::log::{Happening, Log, NotCommitted, Transaction};
-use crate::message::{Line, Record};
+use crate::message::Record;
 use crate::metrics;
 use crate::slot::{Ended, Phase, Slot};
 use crate::status::{AWAY, State, Status};
@@ -74,51 +75,11 @@ pub struct Worker<L: Log> {
     epoch: u64,
     pub(crate) brake: Brake,
     /// Handled, and not in the log of this process yet.
-    pub(crate) untold: Vec<Told>,
+    pub(crate) untold: Vec<Untold>,
     away: Option<Instant>,
     pub(crate) looked_ahead: Instant,
     /// When the handler was last asked whether it went astray; `None` while it is being asked.
     pub(crate) looked: Option<Instant>,
-}
-
-/// A batch that was handled, for its lines.
-pub(crate) struct Told {
-    pub(crate) records: Vec<Record>,
-    pub(crate) lines: Vec<Line>,
-    pub(crate) attempt: u32,
-    pub(crate) took: Duration,
-}
-
-/// Both ends of the channel by which the loop is woken; the log gets a clone of the sender.
-pub struct Inbox {
-    sender: Sender<Ask>,
-    receiver: Receiver<Ask>,
-}
-
-/// Wakes the loop.
-#[derive(Debug, Clone)]
-pub struct Waker(Sender<Ask>);
-
-impl Waker {
-    /// The log has something to deliver.
-    pub fn wake(&self) {
-        // The loop may have ended already: then there is nobody to wake.
-        drop(self.0.send(Ask::Woken));
-    }
-}
-
-impl Default for Inbox {
-    fn default() -> Self {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        Self { sender, receiver }
-    }
-}
-
-impl Inbox {
-    /// For the log.
-    pub fn waker(&self) -> Waker {
-        Waker(self.sender.clone())
-    }
 }
 
 impl<L: Log> Worker<L> {
@@ -158,7 +119,7 @@ impl<L: Log> Worker<L> {
     /// A fatal failure: nothing more was committed, a person must look.
     pub fn run(mut self, stop: &CancellationToken) -> Result<(), Failure> {
         let ended = self.turn_until(stop);
-        self.tell();
+        line::write_all(&self.settings, &mut self.untold);
         self.slots.values_mut().for_each(Slot::abort);
         if let Err(failure) = &ended {
             self.status.set(State::Failed(failure.to_string()));
@@ -188,20 +149,12 @@ impl<L: Log> Worker<L> {
                 self.advance()?;
                 self.report();
             }
-            self.tell();
+            // The next batches are under way meanwhile.
+            line::write_all(&self.settings, &mut self.untold);
             let soon = self.slots.values().any(|slot| slot.is_due_soon());
             match self.inbox.recv_timeout(if soon { TICK } else { IDLE }) {
                 Ok(ask) => self.asked(ask)?,
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
-            }
-        }
-    }
-
-    /// Writes the lines of what was handled; the next batches are under way meanwhile.
-    fn tell(&mut self) {
-        for Told { records, lines, attempt, took } in self.untold.drain(..) {
-            for (record, line) in records.iter().zip(&lines) {
-                line::write(&self.settings, record, line, attempt, took);
             }
         }
     }
