@@ -3,9 +3,10 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -25,6 +26,15 @@ impl Script {
     /// What the next request is answered with.
     pub fn answer(&self, piece: Vec<u8>) {
         self.state().pieces.push_back(piece);
+    }
+
+    /// Ends the stream behind what was sent; whether it was open.
+    fn hang_up(&self) -> bool {
+        let mut state = self.state();
+        if let Some(waker) = state.waiting.take() {
+            waker.wake();
+        }
+        !std::mem::replace(&mut state.over, true)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -66,6 +76,29 @@ impl AsyncWrite for Script {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// Drives a conversation to its end without a clock: when nothing more would happen, as behind half a frame, the server
+/// hangs up. What waits on is stuck for ever.
+pub fn drive<T>(script: &Script, conversation: impl Future<Output = T>) -> T {
+    let woken = Arc::new(Woken(AtomicBool::new(false)));
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut context = Context::from_waker(&waker);
+    let mut conversation = pin!(conversation);
+    loop {
+        if let Poll::Ready(result) = conversation.as_mut().poll(&mut context) {
+            return result;
+        }
+        assert!(woken.0.swap(false, Relaxed) || script.hang_up(), "waits for a server that has hung up");
     }
 }
 

@@ -3,22 +3,18 @@
 #![no_main]
 
 use std::cell::RefCell;
-use std::sync::{LazyLock, Mutex};
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use libfuzzer_sys::fuzz_target;
 use pursight_connectors::fuzzing::Watched;
 use pursight_connectors::postgres::catalog::{self, CatalogObject, Listed, Pace, PageItem, Pages, Rows};
 use pursight_connectors::postgres::{statement_problem, statistics};
-use pursight_fuzz::server::{Script, frame, let_in};
+use pursight_fuzz::server::{Script, drive, frame, let_in};
 use pursight_fuzz::{justified, within};
 use pursight_schemas::{ObjectKind, Problem, ScopeFilter, Strategy};
-use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row};
-
-static RUNTIME: LazyLock<Runtime> =
-    LazyLock::new(|| Builder::new_current_thread().enable_all().build().expect("a runtime"));
 
 const BOOL: u32 = 16;
 const INT8: u32 = 20;
@@ -28,19 +24,23 @@ const OID: u32 = 26;
 const TEXTS: u32 = 1009;
 
 fuzz_target!(|input: &[u8]| {
-    LazyLock::force(&RUNTIME);
     let Some((choice, rest)) = input.split_first() else { return };
+    let script = Script::default();
     // Texts may be blown up to the size of a frame, so what is justified does not depend on the input's length.
-    within(justified(rest.len()) + 64 * 1024 * 1024, || RUNTIME.block_on(read(*choice, rest)));
+    within(justified(rest.len()) + 64 * 1024 * 1024, || drive(&script, read(&script, *choice, rest)));
 });
 
-async fn read(choice: u8, input: &[u8]) {
-    let script = Script::default();
+async fn read(script: &Script, choice: u8, input: &[u8]) {
     script.answer(let_in());
     let mut config = Config::new();
     config.user("u").ssl_mode(tokio_postgres::config::SslMode::Disable);
     let (client, connection) = config.connect_raw(Watched::new(script.clone()), NoTls).await.expect("let in");
-    let fake = Fake { client, script, input: Mutex::new(input.to_vec().into()), shape: Mutex::new(shape(choice)) };
+    let fake = Fake {
+        client,
+        script: script.clone(),
+        input: Mutex::new(input.to_vec().into()),
+        shape: Mutex::new(shape(choice)),
+    };
     tokio::select! {
         () = asked(choice, &fake) => {}
         _ = connection => {}

@@ -2,33 +2,24 @@
 //! and the driver, and every error as a problem in our own words.
 #![no_main]
 
-use std::sync::LazyLock;
-
 use libfuzzer_sys::fuzz_target;
 use pursight_connectors::fuzzing::{Watched, login, passes};
 use pursight_connectors::postgres::statement_problem;
-use pursight_fuzz::server::Script;
+use pursight_fuzz::server::{Script, drive};
 use pursight_fuzz::{justified, parts, within};
-use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::{Config, Error, NoTls};
 
-static RUNTIME: LazyLock<Runtime> =
-    LazyLock::new(|| Builder::new_current_thread().enable_all().build().expect("a runtime"));
-
 fuzz_target!(|input: &[u8]| {
-    LazyLock::force(&RUNTIME);
     let pieces = parts::<6>(input, 2);
     let whole = pieces.concat();
     let judged = passes(&whole, whole.len());
     assert!([1, 2, 5, 9].iter().all(|size| passes(&whole, *size) == judged), "pieces change the judgement");
-    within(justified(64 * input.len()), || RUNTIME.block_on(converse(&pieces)));
+    let script = Script::default();
+    pieces.iter().for_each(|piece| script.answer(piece.to_vec()));
+    within(justified(64 * input.len()), || drive(&script, converse(script.clone())));
 });
 
-async fn converse(pieces: &[&[u8]]) {
-    let script = Script::default();
-    for piece in pieces {
-        script.answer(piece.to_vec());
-    }
+async fn converse(script: Script) {
     let mut config = Config::new();
     config.user("u").dbname("d").password("canary-7c1a").ssl_mode(tokio_postgres::config::SslMode::Disable);
     match config.connect_raw(Watched::new(script), NoTls).await {
