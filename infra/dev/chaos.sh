@@ -5,13 +5,7 @@
 run_chaos() {
     local words=" $* "
     if [[ ${1:-} != judge && $words != *' --help '* ]]; then
-        install_packages
-        if ! servers_running; then trap 'stop_servers 2>>"$STATE/log/dev.log"' EXIT; fi
-        start_servers
-        unset "${!PURSIGHT_@}"
-        local exports
-        exports=$(test_env)
-        eval "$exports"
+        prepare_tests
         if [[ $words == *' --planted'* || $words == *' --crash-points'* ]]; then
             PURSIGHT_TEST_PURSIGHT=$(build_with_fail_points)
             export PURSIGHT_TEST_PURSIGHT

@@ -39,21 +39,26 @@ make_venv() {
     echo "$want" >"$STATE/venv/stamp"
 }
 
-# The servers are shared with a running system: each test makes its own topics and databases.
-run_tests() {
+# Servers and settings for programs that test. The servers are shared with a running system: each test makes its own
+# topics and databases. What we started must not stay, whatever happens; settings of a system that somebody uses are not
+# for tests.
+prepare_tests() {
     install_packages
-    # Cargo is the last to speak, so that its summary ends the output; but what we started must not stay, whatever happens.
     if ! servers_running; then trap 'stop_servers 2>>"$STATE/log/dev.log"' EXIT; fi
     start_servers
     make_venv
-    # Settings of a system that somebody uses are not for tests.
     unset "${!PURSIGHT_@}"
     local exports
     exports=$(test_env)
     eval "$exports"
+}
+
+run_tests() {
+    prepare_tests
     step "building all targets"
     cargo build --workspace --all-targets >&2
-    # Not stopping at the first failure: a run takes long, and shall show all that is wrong.
+    # Not stopping at the first failure: a run takes long, and shall show all that is wrong. Cargo is the last to speak, so
+    # that its summary ends the output.
     step "testing"
     cargo test --workspace --no-fail-fast "$@"
 }

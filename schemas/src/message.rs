@@ -85,3 +85,31 @@ union! {
         CommandAudited,
     }
 }
+
+impl Event {
+    /// Whether it is the last outcome of its command.
+    pub const fn is_terminal_outcome(&self) -> bool {
+        matches!(
+            self,
+            Self::CommandSucceeded(_)
+                | Self::CommandRejected(_)
+                | Self::CommandFailed(_)
+                | Self::CommandCancelled(_)
+                | Self::CommandDeadLettered(_)
+        )
+    }
+
+    /// The kind of the command whose outcome this is, without namespace; `None` for what is no outcome.
+    pub fn command_type(&self) -> Option<&str> {
+        match self {
+            Self::CommandAccepted(event) => Some(&event.command_type),
+            Self::CommandProgressed(event) => Some(&event.command_type),
+            Self::CommandSucceeded(event) => Some(&event.command_type),
+            Self::CommandRejected(event) => Some(&event.command_type),
+            Self::CommandFailed(event) => Some(&event.command_type),
+            Self::CommandCancelled(event) => Some(&event.command_type),
+            Self::CommandDeadLettered(event) => Some(&event.command_type),
+            _ => None,
+        }
+    }
+}

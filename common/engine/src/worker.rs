@@ -58,6 +58,8 @@ pub struct Settings {
     pub prefix: String,
     /// Partitions handled side by side at most.
     pub parallel: usize,
+    /// Most records of a batch, if the handler does not want fewer.
+    pub batch: usize,
     /// Seals dead letters.
     pub seal: Arc<dyn Seal>,
 }
@@ -179,7 +181,7 @@ impl<L: Log> Worker<L> {
         }
         match happening {
             Happening::Record(record) => {
-                let batch = self.handler.batch_size();
+                let batch = self.batch_size();
                 if let Some(slot) = self.slots.get_mut(&(record.topic, record.partition)) {
                     slot.push(record);
                     if slot.wants_pause(batch) == Some(true) {
@@ -214,6 +216,10 @@ impl<L: Log> Worker<L> {
             Happening::Fatal(failure) => return Err(failure),
         }
         Ok(())
+    }
+
+    fn batch_size(&self) -> usize {
+        self.handler.batch_size().min(self.settings.batch)
     }
 
     pub(crate) fn claim(&mut self, topic: Topic, partition: i32) -> Claim {
@@ -309,7 +315,7 @@ impl<L: Log> Worker<L> {
         for key in beginning {
             self.begin(key)?;
         }
-        let batch = self.handler.batch_size();
+        let batch = self.batch_size();
         let mut busy = self.slots.values().filter(|slot| matches!(slot.phase, Phase::Busy)).count();
         let (handler, runtime, outbox) = (&self.handler, &self.runtime, &self.outbox);
         for slot in self.slots.values_mut() {

@@ -84,7 +84,8 @@ impl Rig {
             (Memory::default(), Arc::new(handler), Status::default(), CancellationToken::new());
         let inbox = Inbox::default();
         let log = memory.log(inbox.waker());
-        let settings = Settings { worker: "copier", prefix: "test".into(), parallel: 4, seal: Arc::new(NoSeal) };
+        let settings =
+            Settings { worker: "copier", prefix: "test".into(), parallel: 4, batch: 500, seal: Arc::new(NoSeal) };
         let shared: Arc<dyn Handler> = Arc::<Copier>::clone(&handler);
         let worker = Worker::new(log, inbox, shared, settings, status.clone(), runtime.handle().clone());
         let stopping = stop.clone();

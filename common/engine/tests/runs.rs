@@ -113,7 +113,8 @@ impl Rig {
         let barrier: Arc<dyn Barrier> = Arc::<Passed>::clone(&self.barrier);
         let handler: Arc<dyn Handler> =
             Arc::new(Runs::new(Arc::clone(&self.runner), Arc::clone(&self.cancellations), barrier, "test", || NOW));
-        let settings = Settings { worker: "discovery", prefix: "test".into(), parallel: 4, seal: Arc::new(Plain) };
+        let settings =
+            Settings { worker: "discovery", prefix: "test".into(), parallel: 4, batch: 500, seal: Arc::new(Plain) };
         let worker = Worker::new(log, inbox, handler, settings, Status::default(), self.runtime.handle().clone());
         let stop = self.stop.child_token();
         let stopping = stop.clone();

@@ -148,15 +148,7 @@ impl Stage {
         let id = id_of(command);
         let outcomes = self.system.kafka.events(Topic::Outcome)?;
         let terminal = |event: &&Event| {
-            let ends = matches!(
-                event,
-                Event::CommandSucceeded(_)
-                    | Event::CommandRejected(_)
-                    | Event::CommandFailed(_)
-                    | Event::CommandCancelled(_)
-                    | Event::CommandDeadLettered(_)
-            );
-            ends && event.meta().command_id.is_some_and(|command| command.to_string() == id)
+            event.is_terminal_outcome() && event.meta().command_id.is_some_and(|command| command.to_string() == id)
         };
         let topic = match command["type"].as_str() {
             Some("TestConnection") => Topic::Connection,

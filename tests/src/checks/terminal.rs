@@ -42,13 +42,13 @@ fn outcomes(history: &History, sent: &[Sent<'_>], judge: &mut Judge) {
 
 /// The outcomes of one command, in log order.
 fn of_command(sent: &Sent<'_>, outcomes: &[&Placed<'_>], judge: &mut Judge) {
-    let terminal: Vec<_> = outcomes.iter().filter(|one| is_terminal(&one.event)).collect();
+    let terminal: Vec<_> = outcomes.iter().filter(|one| one.event.is_terminal_outcome()).collect();
     judge.expect(!terminal.is_empty(), || sent.place(), || "no terminal outcome".to_owned());
     for again in terminal.iter().skip(1) {
         judge.found(again.place(), format!("a second terminal outcome, of the command at {}", sent.place()));
     }
     if let (Some(end), Some(last)) = (terminal.first(), outcomes.last()) {
-        let ended = last.record.offset <= end.record.offset || is_terminal(&last.event);
+        let ended = last.record.offset <= end.record.offset || last.event.is_terminal_outcome();
         judge.expect(ended, || last.place(), || "an outcome behind the terminal one".to_owned());
     }
     let sha256 = super::sound::sha256(&sent.record.value);
@@ -64,20 +64,9 @@ fn of_command(sent: &Sent<'_>, outcomes: &[&Placed<'_>], judge: &mut Judge) {
         let here = (one.record.partition, one.record.key.as_str());
         let there = (sent.record.partition, sent.record.key.as_str());
         judge.expect(here == there, || one.place(), || "it is not on the partition of its command".to_owned());
-        let named = command_type(&one.event);
+        let named = one.event.command_type();
         judge.expect(named == Some(kind), || one.place(), || format!("it is of a {named:?}, the command is a {kind}"));
     }
-}
-
-fn is_terminal(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::CommandSucceeded(_)
-            | Event::CommandRejected(_)
-            | Event::CommandFailed(_)
-            | Event::CommandCancelled(_)
-            | Event::CommandDeadLettered(_)
-    )
 }
 
 fn payload(event: &Event) -> Option<&str> {
@@ -85,19 +74,6 @@ fn payload(event: &Event) -> Option<&str> {
         Event::CommandAccepted(event) => Some(&event.payload_sha256),
         Event::CommandSucceeded(event) => event.payload_sha256.as_deref(),
         Event::CommandRejected(event) => event.payload_sha256.as_deref(),
-        _ => None,
-    }
-}
-
-fn command_type(event: &Event) -> Option<&str> {
-    match event {
-        Event::CommandAccepted(event) => Some(&event.command_type),
-        Event::CommandProgressed(event) => Some(&event.command_type),
-        Event::CommandSucceeded(event) => Some(&event.command_type),
-        Event::CommandRejected(event) => Some(&event.command_type),
-        Event::CommandFailed(event) => Some(&event.command_type),
-        Event::CommandCancelled(event) => Some(&event.command_type),
-        Event::CommandDeadLettered(event) => Some(&event.command_type),
         _ => None,
     }
 }

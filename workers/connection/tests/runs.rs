@@ -96,7 +96,8 @@ impl Rig {
         let runner = Arc::new(Worker::new(server.clone(), vault.clone()));
         let handler: Arc<dyn Handler> =
             Arc::new(Runs::new(runner, cancellations.clone(), Arc::new(AtOnce), "test", || NOW));
-        let settings = Settings { worker: "connection", prefix: "test".into(), parallel: 4, seal: Arc::new(Plain) };
+        let settings =
+            Settings { worker: "connection", prefix: "test".into(), parallel: 4, batch: 500, seal: Arc::new(Plain) };
         let handle = runtime.handle().clone();
         let worker = pursight_engine::Worker::new(log, inbox, handler, settings, Status::default(), handle);
         let stop = CancellationToken::new();

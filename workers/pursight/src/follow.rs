@@ -51,7 +51,7 @@ impl Follower {
             match &event {
                 Event::CommandAccepted(_) => progress.at(0, None, "accepted, under way"),
                 Event::CommandProgressed(step) => progress.at(step.done, step.total, &step.message),
-                _ if is_terminal(&event) => {
+                _ if event.is_terminal_outcome() => {
                     waiting.retain(|id| *id != command_id);
                     return Ok(event);
                 }
@@ -59,18 +59,6 @@ impl Follower {
             }
         }
     }
-}
-
-/// Whether an outcome is the last one of its command.
-pub const fn is_terminal(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::CommandSucceeded(_)
-            | Event::CommandRejected(_)
-            | Event::CommandFailed(_)
-            | Event::CommandCancelled(_)
-            | Event::CommandDeadLettered(_)
-    )
 }
 
 /// The point in time some seconds from now.

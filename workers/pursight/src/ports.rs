@@ -1,7 +1,5 @@
 //! Where settings become the parts that workers need, and where one crate's part is put behind another one's trait.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use pursight_engine::kafka::Options;
 use pursight_engine::{Barrier, Claim, Failure, Handler, Line, Mark, Outgoing, Record, SchemaRegistry, Seal};
@@ -53,49 +51,6 @@ pub struct LetterSeal(pub DeadLetterSeal);
 impl Seal for LetterSeal {
     fn seal(&self, tenant: &str, id: &str, bytes: &[u8]) -> Result<Vec<u8>, Failure> {
         self.0.seal(tenant, id, bytes).map_err(|error| Failure::fatal(error.to_string(), error.remedy()))
-    }
-}
-
-/// A handler that takes no more at once than the operator wants.
-pub struct Held {
-    /// Who handles.
-    pub inner: Arc<dyn Handler>,
-    /// Most records of a batch.
-    pub most: usize,
-}
-
-#[async_trait]
-impl Handler for Held {
-    fn batch_size(&self) -> usize {
-        self.inner.batch_size().min(self.most)
-    }
-
-    async fn take_over(&self, claim: &Claim) -> Result<Option<i64>, Failure> {
-        self.inner.take_over(claim).await
-    }
-
-    async fn handle(&self, batch: &[Record], claim: &Claim) -> Result<Vec<Line>, Failure> {
-        self.inner.handle(batch, claim).await
-    }
-
-    fn looks_ahead(&self) -> bool {
-        self.inner.looks_ahead()
-    }
-
-    fn ends_early(&self, record: &Record, claim: &Claim) -> Option<(Line, Vec<Outgoing>)> {
-        self.inner.ends_early(record, claim)
-    }
-
-    async fn astray(&self) -> Vec<(Topic, i32)> {
-        self.inner.astray().await
-    }
-
-    fn poisoned(&self, record: &Record, code: &str) -> Vec<Outgoing> {
-        self.inner.poisoned(record, code)
-    }
-
-    fn lost(&self, topic: Topic, partition: i32) {
-        self.inner.lost(topic, partition);
     }
 }
 

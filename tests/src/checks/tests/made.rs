@@ -4,26 +4,21 @@
 use std::collections::BTreeMap;
 
 use pursight_schemas::{
-    AuditDecision, Command, CommandAccepted, CommandAudited, CommandMeta, CommandRejected, CommandSucceeded,
-    Coordinates, CreateDataSource, DataSourceCreated, DataSourceDeleted, DataSourcePatch, DataSourceSpec,
-    DataSourceUpdated, DeleteDataSource, DeleteMode, DiscoverSchema, DiscoveryStarted, Event, EventMeta,
-    OwnershipTaken, SchemaSnapshotCompleted, Topic, UpdateDataSource, WorkItem,
+    AuditDecision, Command, CommandAccepted, CommandAudited, CommandRejected, CommandSucceeded, Coordinates,
+    DataSourceCreated, DataSourceDeleted, DataSourcePatch, DataSourceUpdated, DeleteDataSource, DeleteMode,
+    DiscoverSchema, DiscoveryStarted, Event, EventMeta, OwnershipTaken, SchemaSnapshotCompleted, Topic,
+    UpdateDataSource, WorkItem,
 };
 use uuid::Uuid;
 
+use super::parts::{
+    CREATE, DELETE, DISCOVER, Decided, OWNER, PARTITION, SOURCE, TENANT, aborted, by_runner, create, event_meta,
+    event_record, letter, meta, rows, run_meta, sample, spec, success,
+};
 use crate::checks::sound::sha256;
 use crate::history::{
-    Act, GroupEnd, History, OPERATION_HEADER, Operation, PartitionEnd, Plan, PositionSample, Recorded, RowHash, Sent,
-    Shape,
+    Act, GroupEnd, History, OPERATION_HEADER, Operation, PartitionEnd, Plan, PositionSample, Recorded, Sent, Shape,
 };
-
-pub(super) const TENANT: &str = "acme";
-pub(super) const PARTITION: i32 = 4;
-pub(super) const OWNER: Uuid = Uuid::from_u128(0xa1);
-pub(super) const CREATE: Uuid = Uuid::from_u128(0xc1);
-pub(super) const DISCOVER: Uuid = Uuid::from_u128(0xc3);
-pub(super) const DELETE: Uuid = Uuid::from_u128(0xc5);
-pub(super) const SOURCE: Uuid = Uuid::from_u128(0x51);
 
 /// A history under construction.
 pub(super) struct Made {
@@ -94,14 +89,6 @@ impl Made {
         let live = rows(&records);
         let end =
             |topic: &Topic| PartitionEnd { topic: topic.short().to_owned(), partition: PARTITION, low: 0, high: 100 };
-        let sample = |at_ms, epoch, next_offset| PositionSample {
-            at_ms,
-            topic: "source".to_owned(),
-            partition: PARTITION,
-            epoch,
-            next_offset,
-            group: None,
-        };
         let group = |at_ms, next_offset| PositionSample {
             topic: "command".to_owned(),
             group: Some("test-registry".to_owned()),
@@ -319,91 +306,4 @@ impl Made {
         let record = by_runner(event_record(Topic::Schema, 0, self.owner, &event(run_meta(id, sequence))));
         self.push(Topic::Schema, record);
     }
-}
-
-/// A command that is being decided.
-#[derive(Clone, Copy)]
-pub(super) struct Decided {
-    pub(super) id: Uuid,
-    kind: &'static str,
-    sha256: &'static str,
-}
-
-pub(super) fn success(meta: EventMeta, of: Decided, version: Option<i64>) -> Event {
-    CommandSucceeded {
-        source_id: meta.source_id.or(Some(SOURCE)),
-        meta,
-        command_type: of.kind.to_owned(),
-        version,
-        payload_sha256: Some(of.sha256.to_owned()),
-        ..CommandSucceeded::default()
-    }
-    .into()
-}
-
-fn meta(command_id: Uuid) -> CommandMeta {
-    CommandMeta { command_id, tenant_id: TENANT.to_owned(), ..CommandMeta::default() }
-}
-
-fn event_meta(event_id: Uuid, sequence: i64) -> EventMeta {
-    EventMeta { event_id, tenant_id: TENANT.to_owned(), sequence, ..EventMeta::default() }
-}
-
-fn run_meta(event_id: Uuid, sequence: i64) -> EventMeta {
-    EventMeta { source_id: Some(SOURCE), command_id: Some(DISCOVER), ..event_meta(event_id, sequence) }
-}
-
-fn spec(name: &str) -> DataSourceSpec {
-    DataSourceSpec { name: name.to_owned(), ..DataSourceSpec::default() }
-}
-
-pub(super) fn create(id: Uuid, name: &str) -> Command {
-    CreateDataSource { meta: meta(id), spec: spec(name), ..CreateDataSource::default() }.into()
-}
-
-fn aborted() -> Event {
-    let id = Uuid::from_u128(0xdead);
-    DataSourceDeleted { meta: event_meta(id, 9), mode: DeleteMode::Soft }.into()
-}
-
-/// An event of the registry.
-pub(super) fn event_record(topic: Topic, offset: i64, owner: Uuid, event: &Event) -> Recorded {
-    assert!(topic.carries(event.full_name()), "{topic:?} does not carry {}", event.full_name());
-    let headers = vec![
-        ("ce_source".to_owned(), "/pursight/registry".to_owned()),
-        ("pursight-owner".to_owned(), owner.to_string()),
-    ];
-    let key = event.meta().tenant_id.clone();
-    Recorded { partition: PARTITION, offset, timestamp_ms: 1, key, headers, value: event.encode().unwrap() }
-}
-
-fn by_runner(record: Recorded) -> Recorded {
-    Recorded { headers: vec![("ce_source".to_owned(), "/pursight/discovery".to_owned())], ..record }
-}
-
-/// A dead letter of a record of the command topic.
-pub(super) fn letter(offset: i64, code: &str) -> Recorded {
-    let (offset_text, partition) = (offset.to_string(), PARTITION.to_string());
-    let headers = [
-        ("topic", "test.command.v1"),
-        ("partition", &partition),
-        ("offset", &offset_text),
-        ("code", code),
-        ("first-failed-at", "2026-01-01T00:00:00Z"),
-        ("attempts", "1"),
-        ("worker", "registry"),
-        ("version", "0.1.0"),
-    ];
-    let headers = headers.map(|(name, value)| (format!("pursight-dlq-{name}"), value.to_owned())).to_vec();
-    Recorded { partition: PARTITION, offset: 0, timestamp_ms: 1, key: TENANT.to_owned(), headers, value: vec![1] }
-}
-
-/// The read model of the good history: a row for each thing.
-fn rows(records: &BTreeMap<Topic, Vec<Recorded>>) -> Vec<RowHash> {
-    let row = |table: &str, id: String| RowHash { table: table.to_owned(), hash: sha256(id.as_bytes()), id };
-    let mut rows = vec![row("data_source", SOURCE.to_string()), row("data_source", Uuid::from_u128(0x52).to_string())];
-    rows.extend((1..=6).map(|at| row("command", format!("c{at}"))));
-    rows.extend((0..records[&Topic::Audit].len()).map(|at| row("audit", at.to_string())));
-    rows.extend((0..records[&Topic::DeadLetter].len()).map(|at| row("dead_letter", at.to_string())));
-    rows
 }

@@ -3,13 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad;
+mod bad_state;
 mod made;
+mod parts;
 
 use made::Made;
 use pursight_schemas::Topic;
 
 use super::{Verdict, judge};
-use crate::history::{Folder, History, Lines};
+use crate::history::{Folder, History, Lines, Recorded};
 
 /// Names of the checks that a history violates, each once.
 fn violated(history: &History) -> Vec<&'static str> {
@@ -19,6 +21,27 @@ fn violated(history: &History) -> Vec<&'static str> {
 
 fn verdict(history: &History, check: &str) -> Verdict {
     judge(history).into_iter().find(|verdict| verdict.check == check).unwrap_or_else(|| panic!("no check {check}"))
+}
+
+/// A good history, spoilt.
+fn spoilt(spoil: impl FnOnce(&mut History)) -> History {
+    let mut history = Made::good().history();
+    spoil(&mut history);
+    history.sort();
+    history
+}
+
+/// Changes committed and raw records of a topic alike.
+fn both(history: &mut History, topic: Topic, change: impl Fn(&mut Vec<Recorded>)) {
+    change(history.records.get_mut(&topic).unwrap());
+    change(history.uncommitted.get_mut(&topic).unwrap());
+}
+
+/// The check finds exactly this, at a place that holds these words.
+fn finds(history: &History, check: &str, what: &str, place: &str) {
+    let found = verdict(history, check).violations;
+    let fits = found.iter().any(|one| one.what.contains(what) && one.place.to_string().contains(place));
+    assert!(fits, "{check} does not say {what:?} at {place:?}, but: {found:#?}");
 }
 
 #[test]

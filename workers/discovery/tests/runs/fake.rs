@@ -232,7 +232,8 @@ impl Rig {
             Arc::new(Runs::new(runner, Arc::clone(&cancellations), barrier, "test", || NOW));
         let inbox = Inbox::default();
         let end = log.log(inbox.waker());
-        let settings = Settings { worker: "discovery", prefix: "test".into(), parallel: 4, seal: Arc::new(Plain) };
+        let settings =
+            Settings { worker: "discovery", prefix: "test".into(), parallel: 4, batch: 500, seal: Arc::new(Plain) };
         let worker = Worker::new(end, inbox, handler, settings, Status::default(), runtime.handle().clone());
         let stop = CancellationToken::new();
         let stopping = stop.clone();

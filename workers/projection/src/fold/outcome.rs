@@ -16,7 +16,7 @@ const RUNS: [&str; 4] = ["TestConnection", "DiscoverSchema", "CollectStatistics"
 /// Folds an event of the outcome topic.
 pub(super) fn fold(state: &mut State, event: &Event, record: &Record) -> Verdict {
     let meta = event.meta();
-    let (Some(command_id), Some(command_type)) = (meta.command_id, command_type(event)) else {
+    let (Some(command_id), Some(command_type)) = (meta.command_id, event.command_type()) else {
         return Verdict::Noted;
     };
     let key = (meta.tenant_id.clone(), command_id);
@@ -34,19 +34,6 @@ pub(super) fn fold(state: &mut State, event: &Event, record: &Record) -> Verdict
 /// A record's name without its namespace.
 fn short(full_name: &str) -> &str {
     full_name.rsplit('.').next().unwrap_or(full_name)
-}
-
-fn command_type(event: &Event) -> Option<&str> {
-    match event {
-        Event::CommandAccepted(event) => Some(&event.command_type),
-        Event::CommandProgressed(event) => Some(&event.command_type),
-        Event::CommandSucceeded(event) => Some(&event.command_type),
-        Event::CommandRejected(event) => Some(&event.command_type),
-        Event::CommandFailed(event) => Some(&event.command_type),
-        Event::CommandCancelled(event) => Some(&event.command_type),
-        Event::CommandDeadLettered(event) => Some(&event.command_type),
-        _ => None,
-    }
 }
 
 fn first(meta: &EventMeta, command_id: Uuid, command_type: &str, partition: i32) -> CommandRow {

@@ -89,6 +89,7 @@ async fn live(
         worker: which.name(),
         prefix: parts.kafka.prefix.clone(),
         parallel: which.parallel(),
+        batch: parts.batch_size(),
         seal: Arc::clone(&parts.seal),
     };
     let started = launch(Launch {

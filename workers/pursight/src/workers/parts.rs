@@ -27,7 +27,7 @@ use super::Which;
 use crate::commands::explain_key;
 use crate::context::{ANSWER_WITHIN, Context, database_error, setting_error};
 use crate::error::{CliError, chain};
-use crate::ports::{Held, Learning, LetterSeal, ReadBarrier};
+use crate::ports::{Learning, LetterSeal, ReadBarrier};
 
 /// Facts that the registry holds beyond the read model at most, per partition.
 const OVERLAY: usize = 20_000;
@@ -161,12 +161,17 @@ impl Parts {
         Ok(builder.build())
     }
 
+    /// Most records that a worker takes at once.
+    pub fn batch_size(&self) -> usize {
+        self.settings.work().batch_size
+    }
+
     /// The handler of a worker.
     ///
     /// # Errors
     /// As its parts.
     pub async fn handler(&self, which: Which) -> Result<Arc<dyn Handler>, CliError> {
-        let inner = match which {
+        Ok(match which {
             Which::Registry => self.registry()?,
             Which::Connection => {
                 let resolver = self.resolver()?;
@@ -185,8 +190,7 @@ impl Parts {
                 self.runner(pursight_statistics::Worker::new(Arc::new(meter), history))
             }
             Which::Projection => self.projection().await?,
-        };
-        Ok(Arc::new(Held { inner, most: self.settings.work().batch_size }))
+        })
     }
 }
 

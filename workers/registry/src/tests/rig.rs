@@ -168,7 +168,8 @@ impl Rig {
         let (status, stop, inbox) = (Status::default(), CancellationToken::new(), Inbox::default());
         let log = memory.log(inbox.waker());
         let seal = Arc::new(Rot13);
-        let settings = pursight_engine::Settings { worker: "registry", prefix: "test".into(), parallel: 4, seal };
+        let settings =
+            pursight_engine::Settings { worker: "registry", prefix: "test".into(), parallel: 4, batch: 500, seal };
         let worker = Worker::new(log, inbox, Arc::new(handler), settings, status.clone(), runtime.handle().clone());
         let stopping = stop.clone();
         let thread = Some(std::thread::spawn(move || worker.run(&stopping)));
