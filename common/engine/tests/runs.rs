@@ -294,3 +294,25 @@ fn a_run_that_waits_for_its_turn_ends_at_once_and_only_once() {
     rig.stop.cancel();
     process.join().unwrap().unwrap();
 }
+
+#[test]
+fn runs_that_are_late_when_they_come_end_once() {
+    let rig = Rig::new(0);
+    let (process, _) = rig.process();
+    let mut partition = None;
+    let mut sent = 0;
+    // For longer than the pause between two looks at those who wait, so that some come just when they are looked at.
+    let until = Instant::now() + Duration::from_millis(1_500);
+    while Instant::now() < until {
+        let (_, to) = rig.ask(false, NOW - 1);
+        if partition.replace(to).is_none() {
+            rig.memory.assign(&[(Topic::WorkDiscovery, to)]);
+        }
+        sent += 1;
+        eventually("it has been dealt with", || rig.memory.committed(Topic::WorkDiscovery, to).0 == sent);
+    }
+    let ends = rig.memory.records(Topic::Outcome).len();
+    assert_eq!(i64::try_from(ends).unwrap(), sent, "one outcome each");
+    rig.stop.cancel();
+    process.join().unwrap().unwrap();
+}
