@@ -24,6 +24,7 @@ pub fn run(report: &mut Report, runs: usize) -> Result<()> {
         let system = System::bare()?;
         let mut process = system.spawn("all", "idle")?;
         process.wait_ready()?;
+        // Time itself is the subject: what a process takes while nothing happens.
         std::thread::sleep(SETTLE);
         let (before, start) = (usage(process.pid())?, Instant::now());
         std::thread::sleep(OVER);

@@ -111,7 +111,7 @@ fn of_bare(bare: &Bare, rows: &Rows, stop: &AtomicBool) -> Result<Vec<f64>> {
         .collect()
 }
 
-/// Does something, and waits for the rest of the time of one command.
+/// Does something, and waits for the rest of the time of one command: a light load is one by the clock.
 fn paced(act: impl FnOnce() -> Result<f64>) -> Result<f64> {
     let start = Instant::now();
     let took = act()?;

@@ -22,6 +22,9 @@ const DISCOVER: Duration = Duration::from_secs(15);
 /// One command of so many registers a source, the others change it.
 const CREATE: usize = 20;
 
+/// One figure of a sample.
+type Figure = fn(&Sample) -> f64;
+
 /// One look at the process.
 struct Sample {
     usage: Usage,
@@ -87,7 +90,7 @@ fn told(report: &mut Report, samples: &[Sample], took: f64, sent: usize) {
             DISCOVER.as_secs()
         ),
     );
-    let figures: [(&str, &'static str, fn(&Sample) -> f64); 4] = [
+    let figures: [(&str, &'static str, Figure); 4] = [
         ("resident memory", "MiB", |sample| sample.usage.resident),
         ("file handles", "", |sample| sample.usage.handles),
         ("threads", "", |sample| sample.usage.threads),
@@ -103,7 +106,7 @@ fn told(report: &mut Report, samples: &[Sample], took: f64, sent: usize) {
             report.alone(SUITE, format!("{name}, {when}"), unit, Target::None, median(&values));
         }
     }
-    let span = |of: fn(&Sample) -> f64| samples.last().map_or(0.0, of) - samples.first().map_or(0.0, of);
+    let span = |of: Figure| samples.last().map_or(0.0, of) - samples.first().map_or(0.0, of);
     let (cpu, wall) = (span(|sample| sample.usage.cpu_s), took - SAMPLE.as_secs_f64());
     report.alone(SUITE, "processor", "% of a core", Target::None, cpu / wall * 100.0);
 }

@@ -53,7 +53,7 @@ for port in "$good" "$expired" "$plain" "$standby"; do
     until "$bin/pg_isready" -q -h 127.0.0.1 -p "$port" -U postgres; do
         tries=$((tries + 1))
         if [ "$tries" -gt 300 ]; then cat ./*.log >&2; exit 1; fi
-        sleep 0.1
+        sleep 0.1 # between two looks at the condition
     done
 done
 echo "READY $dir"
