@@ -96,12 +96,31 @@ impl PgSession {
     /// # Errors
     /// The problem in our own words; [`code::DEADLINE_EXCEEDED`] when the session's time is over.
     pub async fn query(&self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Refused> {
+        let mut found = Vec::new();
+        self.each(sql, params, |row| {
+            found.push(row);
+            Ok(())
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// Runs a statement and hands over each row as it comes: of a large answer only what is made of it is in memory.
+    ///
+    /// # Errors
+    /// As [`PgSession::query`], or the first of `take`, which ends the reading.
+    pub async fn each(
+        &self,
+        sql: &'static str,
+        params: &[&(dyn ToSql + Sync)],
+        mut take: impl FnMut(Row) -> Result<(), Refused>,
+    ) -> Result<(), Refused> {
         self.bounded(async {
             let statement = self.prepared(sql).await?;
             let params = params.iter().map(|param| *param as &dyn ToSql);
             let rows = self.client.query_raw(&statement, params).await.map_err(|error| self.reading(&error))?;
             futures::pin_mut!(rows);
-            let (mut found, mut bytes) = (Vec::new(), 0_usize);
+            let (mut count, mut bytes) = (0, 0_usize);
             while let Some(row) = rows.try_next().await.map_err(|error| self.reading(&error))? {
                 bytes = bytes.saturating_add(row.raw_size_bytes() + ROW + COLUMN * row.len());
                 if bytes > MAX_RESULT {
@@ -109,10 +128,11 @@ impl PgSession {
                     self.task.abort();
                     return Err(flood());
                 }
-                found.push(row);
+                count += 1;
+                take(row)?;
             }
-            self.meter.rows.fetch_add(found.len() as u64, Ordering::Relaxed);
-            Ok(found)
+            self.meter.rows.fetch_add(count, Ordering::Relaxed);
+            Ok(())
         })
         .await
     }

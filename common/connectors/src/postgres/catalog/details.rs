@@ -88,13 +88,13 @@ pub(super) struct Details {
 
 /// Reads the objects with these oids.
 pub(super) async fn details(rows: &dyn Rows, catalog: &str, class: Class, oids: &[u32]) -> Result<Details, Problem> {
-    let found = rows.query(class.sql(), &[&oids]).await?;
     let mut parts: HashMap<u32, Parts> = HashMap::with_capacity(oids.len());
-    let count = found.len();
-    for row in &found {
-        collect(&mut parts, row)?;
-    }
-    drop(found);
+    let mut count = 0;
+    let mut take = |row: &Row| {
+        count += 1;
+        collect(&mut parts, row)
+    };
+    rows.each(class.sql(), &[&oids], &mut take).await?;
     let objects = parts.into_iter().filter_map(|(oid, parts)| Some((oid, parts.assemble(catalog, oid)?))).collect();
     Ok(Details { objects, rows: count })
 }

@@ -5,6 +5,7 @@
 
 use pursight_schemas::Problem;
 use pursight_schemas::hash::Canonical;
+use tokio_postgres::Row;
 
 use super::rows::{Rows, field, text};
 use super::types::Fingerprint;
@@ -14,9 +15,11 @@ const FINGERPRINT: &str = include_str!("sql/fingerprint.sql");
 /// Hashes the catalog rows of the database.
 pub async fn fingerprint(rows: &dyn Rows) -> Result<Fingerprint, Problem> {
     let mut canonical = Canonical::new();
-    for row in rows.query(FINGERPRINT, &[]).await? {
-        canonical.optional(text(&row, 0)?.as_deref());
-        canonical.text(&field::<i64>(&row, 1)?.to_string()).optional(text(&row, 2)?.as_deref());
-    }
+    let mut take = |row: &Row| {
+        canonical.optional(text(row, 0)?.as_deref());
+        canonical.text(&field::<i64>(row, 1)?.to_string()).optional(text(row, 2)?.as_deref());
+        Ok(())
+    };
+    rows.each(FINGERPRINT, &[], &mut take).await?;
     Ok(Fingerprint(canonical.sha256()))
 }

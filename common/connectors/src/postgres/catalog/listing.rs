@@ -19,9 +19,11 @@ pub async fn listing(rows: &dyn Rows, scope: &ScopeFilter, cap: usize) -> Result
     let (include, exclude) = (glob::like(&scope.include), glob::like(&scope.exclude));
     // One row more than wanted tells whether there are more.
     let limit = i64::try_from(cap).unwrap_or(i64::MAX).saturating_add(1);
-    let found = rows.query(LISTING, &[&include, &exclude, &limit]).await?;
-    let complete = found.len() <= cap;
-    let objects = found.iter().take(cap).map(listed).collect::<Result<_, _>>()?;
+    let mut objects = Vec::new();
+    let mut take = |row: &Row| listed(row).map(|object| objects.push(object));
+    rows.each(LISTING, &[&include, &exclude, &limit], &mut take).await?;
+    let complete = objects.len() <= cap;
+    objects.truncate(cap);
     Ok(Listing { catalog, objects, complete })
 }
 

@@ -22,7 +22,7 @@ pub use fingerprint::fingerprint;
 pub use listing::listing;
 pub use pace::Pace;
 pub use pages::{PageItem, Pages};
-pub use rows::Rows;
+pub use rows::{Rows, Take};
 pub use types::{CatalogObject, Dependency, Fingerprint, Listed, Listing, Visibility, scope_hash};
 
 /// Settings that decide how the server prints names, types and expressions. A session must have them all, else the same

@@ -17,12 +17,25 @@ pub trait Rows: Send + Sync {
     /// Sends a constant statement. A problem carries the server's SQLSTATE in `native_code` when the server refused,
     /// and none when the session itself broke.
     async fn query(&self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Problem>;
+
+    /// The same row by row: an answer may be larger than what is made of it. The first problem of `take` ends it.
+    async fn each(&self, sql: &'static str, params: &[&(dyn ToSql + Sync)], take: Take<'_>) -> Result<(), Problem> {
+        self.query(sql, params).await?.iter().try_for_each(take)
+    }
 }
+
+/// What takes a row.
+pub type Take<'t> = &'t mut (dyn for<'r> FnMut(&'r Row) -> Result<(), Problem> + Send);
 
 #[async_trait]
 impl Rows for PgSession {
     async fn query(&self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Problem> {
         PgSession::query(self, sql, params).await.map_err(|refused| *refused)
+    }
+
+    async fn each(&self, sql: &'static str, params: &[&(dyn ToSql + Sync)], take: Take<'_>) -> Result<(), Problem> {
+        let taken = PgSession::each(self, sql, params, |row| take(&row).map_err(Box::new)).await;
+        taken.map_err(|refused| *refused)
     }
 }
 
