@@ -27,6 +27,18 @@ pub trait Handler: Send + Sync + 'static {
     /// position elsewhere). Returns one line a record.
     async fn handle(&self, batch: &[Record], claim: &Claim) -> Result<Vec<Line>, Failure>;
 
+    /// Whether [`Handler::prepare`] does anything.
+    fn prepares(&self) -> bool {
+        false
+    }
+
+    /// What probably comes next, while the batch before it is handled and committed: a time to compute what these records
+    /// alone decide. May not come, and may be for nothing: after a loss or an abort others come. Runs on a thread that may
+    /// be blocked.
+    fn prepare(&self, records: &[Record], claim: &Claim) {
+        let _ = (records, claim);
+    }
+
     /// Everything to be written when `record` can never be handled: by default its dead letter alone is (the engine
     /// adds it). Called for records that panic twice or fail as poison.
     fn poisoned(&self, record: &Record, code: &str) -> Vec<Outgoing> {

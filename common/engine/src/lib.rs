@@ -3,6 +3,7 @@
 //! schemas of customers. A worker is a [`Handler`] (decides) or a [`Runner`] (talks to a customer's server).
 
 mod ahead;
+mod call;
 pub mod cancel;
 pub mod dead_letter;
 pub mod failure;

@@ -1,5 +1,6 @@
 //! The canonical line: one a message, always the same dotted fields. Also how a chain of errors becomes text.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::message::{Line, Record};
@@ -11,7 +12,7 @@ pub const DEAD_LETTER: &str = "DEAD_LETTER";
 
 /// A batch that was handled and has no lines yet.
 pub(crate) struct Untold {
-    pub(crate) records: Vec<Record>,
+    pub(crate) records: Arc<[Record]>,
     pub(crate) lines: Vec<Line>,
     pub(crate) attempt: u32,
     pub(crate) took: Duration,

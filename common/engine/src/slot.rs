@@ -1,6 +1,7 @@
 //! One owned partition inside the loop: its buffer, its claim and what its handler is doing.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pursight_schemas::Topic;
@@ -16,7 +17,7 @@ use crate::retry::Delays;
 const BUFFERED_BATCHES: usize = 4;
 /// Bytes buffered for a partition before it is paused, and before it goes on: records may be of a megabyte each.
 const MOST_BUFFERED: usize = 4 * 1024 * 1024;
-const LEAST_BUFFERED: usize = 1024 * 1024;
+const LEAST_BUFFERED: usize = 2 * 1024 * 1024;
 /// A batch ends when it holds this many bytes.
 const MOST_OF_BATCH: usize = 4 * 1024 * 1024;
 
@@ -56,7 +57,7 @@ pub(crate) struct Slot {
     buffer: VecDeque<Record>,
     buffered: usize,
     /// What the handler has, or gets again.
-    pub(crate) batch: Vec<Record>,
+    pub(crate) batch: Arc<[Record]>,
     /// After a panic or a poisoned batch this many records go one by one.
     pub(crate) singly: usize,
     /// The single record at the front has panicked before.
@@ -78,7 +79,7 @@ impl Slot {
             phase: Phase::Claiming,
             buffer: VecDeque::new(),
             buffered: 0,
-            batch: Vec::new(),
+            batch: Arc::default(),
             singly: 0,
             panicked_before: false,
             paused: false,
@@ -142,17 +143,18 @@ impl Slot {
             return;
         }
         let most = if self.singly > 0 { 1 } else { most };
-        let mut bytes = 0;
-        while self.batch.len() < most && bytes < MOST_OF_BATCH {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while batch.len() < most && bytes < MOST_OF_BATCH {
             let Some(record) = self.buffer.pop_front() else { break };
             bytes += size(&record);
-            self.batch.push(record);
+            batch.push(record);
         }
+        self.batch = batch.into();
         self.buffered -= bytes;
     }
 
     /// The batch is done: the next one follows. Returns it.
-    pub(crate) fn done(&mut self) -> Vec<Record> {
+    pub(crate) fn done(&mut self) -> Arc<[Record]> {
         if let Some(last) = self.batch.last() {
             self.next = last.offset + 1;
         }
@@ -167,9 +169,9 @@ impl Slot {
     /// Puts the batch back, to be handled record by record.
     pub(crate) fn split(&mut self) {
         self.singly = self.batch.len();
-        for record in self.batch.drain(..).rev() {
-            self.buffered += size(&record);
-            self.buffer.push_front(record);
+        for record in std::mem::take(&mut self.batch).iter().rev() {
+            self.buffered += size(record);
+            self.buffer.push_front(record.clone());
         }
         self.phase = Phase::Idle;
     }
@@ -182,7 +184,8 @@ impl Slot {
 
     /// Whether delivery should be paused, or gone on with, given the buffer.
     pub(crate) fn wants_pause(&self, batch: usize) -> Option<bool> {
-        let (high, low) = (batch.max(50) * BUFFERED_BATCHES, batch.max(50));
+        let high = batch.max(50) * BUFFERED_BATCHES;
+        let low = high / 2;
         match self.paused {
             false if self.buffer.len() > high || self.buffered > MOST_BUFFERED => Some(true),
             true if self.buffer.len() < low && self.buffered < LEAST_BUFFERED => Some(false),
@@ -247,7 +250,7 @@ mod tests {
         slot.paused = true;
         slot.fill(100);
         assert_eq!(slot.batch.len(), 4);
-        assert_eq!(slot.wants_pause(100), None, "a megabyte is still there");
+        assert_eq!(slot.wants_pause(100), Some(false), "a megabyte is still there");
         slot.split();
         assert_eq!((slot.singly, slot.buffer.len(), slot.buffered), (4, 5, 5 * LARGE));
         for left in (0..5).rev() {

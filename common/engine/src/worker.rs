@@ -6,25 +6,23 @@
 //! commits through their [`Claim`]; a claim of an earlier epoch is answered with [`Failure::Lost`].
 
 use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use fail::fail_point;
-use futures::FutureExt as _;
 use pursight_schemas::Topic;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::ahead::Ahead;
+use crate::call;
 use crate::dead_letter::Brake;
 use crate::failure::{Class, Failure};
 use crate::handler::{Claim, Commit, Committed, Handler, Seal};
 pub use crate::inbox::{Inbox, Waker};
 use crate::line::{self, Untold};
 use crate::log::{Happening, Log, NotCommitted, Transaction};
-use crate::message::Record;
 use crate::metrics;
 use crate::slot::{Ended, Phase, Slot};
 use crate::status::{AWAY, State, Status};
@@ -328,7 +326,8 @@ impl<L: Log> Worker<L> {
                 self.log.pause(slot.claim.topic, slot.claim.partition, false);
             }
             if !slot.batch.is_empty() {
-                start(slot, handler, runtime, outbox);
+                call::handle(slot, handler, runtime, outbox);
+                call::prepare(slot, batch, handler, runtime);
                 busy += 1;
             }
         }
@@ -357,13 +356,7 @@ impl<L: Log> Worker<L> {
                 slot.ahead = Ahead::parse(&committed.metadata);
                 slot.claim.committed_metadata.clone_from(&slot.ahead.own);
                 slot.claim.handed_over = committed.handed_over;
-                slot.phase = Phase::TakingOver;
-                let (handler, claim, outbox) = (Arc::clone(&self.handler), slot.claim.clone(), self.outbox.clone());
-                let task = self.runtime.spawn(async move {
-                    let result = AssertUnwindSafe(handler.take_over(&claim)).catch_unwind().await;
-                    tell(&outbox, &claim, result.map_or(Ended::Panicked, Ended::TookOver));
-                });
-                slot.task = Some(task.abort_handle());
+                call::take_over(slot, &self.handler, &self.runtime, &self.outbox);
                 Ok(true)
             }
             Err(failure) if failure.class() == Class::Transient => {
@@ -374,23 +367,4 @@ impl<L: Log> Worker<L> {
             Err(failure) => Err(failure),
         }
     }
-}
-
-/// Gives the batch to the handler.
-fn start(slot: &mut Slot, handler: &Arc<dyn Handler>, runtime: &Handle, outbox: &Sender<Ask>) {
-    slot.phase = Phase::Busy;
-    slot.began = Instant::now();
-    let batch: Arc<[Record]> = slot.batch.clone().into();
-    let (handler, claim, outbox) = (Arc::clone(handler), slot.claim.clone(), outbox.clone());
-    let task = runtime.spawn(async move {
-        let result = AssertUnwindSafe(handler.handle(&batch, &claim)).catch_unwind().await;
-        tell(&outbox, &claim, result.map_or(Ended::Panicked, Ended::Handled));
-    });
-    slot.task = Some(task.abort_handle());
-}
-
-fn tell(outbox: &Sender<Ask>, claim: &Claim, ended: Ended) {
-    let Claim { topic, partition, epoch, .. } = *claim;
-    // The loop may have ended: then nobody wants to know.
-    drop(outbox.send(Ask::Ended { topic, partition, epoch, ended }));
 }

@@ -68,17 +68,17 @@ impl Handler for Copier {
     }
 }
 
-struct Rig {
+struct Rig<H = Copier> {
     memory: Memory,
-    handler: Arc<Copier>,
+    handler: Arc<H>,
     status: Status,
     stop: CancellationToken,
     thread: Option<JoinHandle<Result<(), Failure>>>,
     _runtime: tokio::runtime::Runtime,
 }
 
-impl Rig {
-    fn start(handler: Copier) -> Self {
+impl<H: Handler> Rig<H> {
+    fn start(handler: H) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (memory, handler, status, stop) =
             (Memory::default(), Arc::new(handler), Status::default(), CancellationToken::new());
@@ -86,7 +86,7 @@ impl Rig {
         let log = memory.log(inbox.waker());
         let settings =
             Settings { worker: "copier", prefix: "test".into(), parallel: 4, batch: 500, seal: Arc::new(NoSeal) };
-        let shared: Arc<dyn Handler> = Arc::<Copier>::clone(&handler);
+        let shared: Arc<dyn Handler> = Arc::<H>::clone(&handler);
         let worker = Worker::new(log, inbox, shared, settings, status.clone(), runtime.handle().clone());
         let stopping = stop.clone();
         let thread = Some(std::thread::spawn(move || worker.run(&stopping)));
@@ -97,14 +97,16 @@ impl Rig {
         self.memory.append(Topic::Command, "tenant", value.as_bytes().to_vec(), Vec::new(), Micros(0)).partition
     }
 
-    fn copied(&self) -> Vec<String> {
-        let text = |record: &Record| String::from_utf8(record.value.clone()).unwrap();
-        self.memory.records(Topic::Source).iter().map(text).collect()
-    }
-
     fn end(mut self) -> Result<(), Failure> {
         self.stop.cancel();
         self.thread.take().unwrap().join().unwrap()
+    }
+}
+
+impl Rig {
+    fn copied(&self) -> Vec<String> {
+        let text = |record: &Record| String::from_utf8(record.value.clone()).unwrap();
+        self.memory.records(Topic::Source).iter().map(text).collect()
     }
 }
 
@@ -124,6 +126,48 @@ fn records_are_copied_once_and_in_order() {
     eventually("all are copied", || rig.copied().len() == 200);
     assert_eq!(rig.copied(), (0..200).map(|at| at.to_string()).collect::<Vec<_>>());
     assert_eq!(rig.memory.committed(Topic::Command, partition).0, 200);
+    rig.end().unwrap();
+}
+
+/// Two records at a time; the first batch goes on only when the record behind it has been shown.
+#[derive(Default)]
+struct Waiting {
+    shown: Mutex<Vec<Vec<u8>>>,
+    is_shown: tokio::sync::Notify,
+}
+
+#[async_trait]
+impl Handler for Waiting {
+    fn batch_size(&self) -> usize {
+        2
+    }
+
+    fn prepares(&self) -> bool {
+        true
+    }
+
+    fn prepare(&self, records: &[Record], _claim: &Claim) {
+        self.shown.lock().unwrap().extend(records.iter().map(|record| record.value.clone()));
+        self.is_shown.notify_one();
+        panic!("of no account");
+    }
+
+    async fn handle(&self, batch: &[Record], claim: &Claim) -> Result<Vec<Line>, Failure> {
+        if batch.len() == 2 {
+            self.is_shown.notified().await;
+        }
+        claim.commit(Vec::new(), Some(batch.last().unwrap().offset + 1), String::new()).await?;
+        Ok(batch.iter().map(|_| Line::default()).collect())
+    }
+}
+
+#[test]
+fn what_comes_next_is_shown_while_the_batch_before_it_is_handled() {
+    let rig = Rig::start(Waiting::default());
+    let partition = ["one", "two", "three"].map(|value| rig.send(value))[0];
+    rig.memory.assign(&[(Topic::Command, partition)]);
+    eventually("all are handled", || rig.memory.committed(Topic::Command, partition).0 == 3);
+    assert_eq!(*rig.handler.shown.lock().unwrap(), [b"three"]);
     rig.end().unwrap();
 }
 

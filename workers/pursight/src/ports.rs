@@ -81,6 +81,16 @@ impl<H: Handler> Handler for Learning<H> {
         self.inner.handle(batch, claim).await
     }
 
+    fn prepares(&self) -> bool {
+        self.inner.prepares()
+    }
+
+    fn prepare(&self, records: &[Record], claim: &Claim) {
+        // What has to be learnt first is read in its turn.
+        let is_known = |record: &&Record| !matches!(codec::full_name(&record.value), Err(CodecError::UnknownSchema(_)));
+        self.inner.prepare(&records[..records.iter().take_while(is_known).count()], claim);
+    }
+
     async fn astray(&self) -> Vec<(Topic, i32)> {
         self.inner.astray().await
     }

@@ -43,11 +43,14 @@ pub struct Refused {
     pub actor: Option<Actor>,
 }
 
+/// What came of a record.
+pub type Admission = Result<Admitted, Box<Refused>>;
+
 /// Records that one thread admits at least: a signature costs far more than all else about a small batch.
 const SHARE: usize = 32;
 
 /// Admits a batch. Each record stands for itself and costs nothing but computing, so the processors share a large one.
-pub fn admit_all<'r>(records: &'r [Record], keys: &TrustedKeys) -> Vec<(&'r Record, Result<Admitted, Box<Refused>>)> {
+pub fn admit_all<'r>(records: &'r [Record], keys: &TrustedKeys) -> Vec<(&'r Record, Admission)> {
     let each = |part: &'r [Record]| part.iter().map(|record| (record, admit(record, keys))).collect::<Vec<_>>();
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let share = records.len().div_ceil(processors).max(SHARE);
@@ -70,7 +73,7 @@ pub fn admit_all<'r>(records: &'r [Record], keys: &TrustedKeys) -> Vec<(&'r Reco
 ///
 /// # Errors
 /// What the dead letter says.
-pub fn admit(record: &Record, keys: &TrustedKeys) -> Result<Admitted, Box<Refused>> {
+pub fn admit(record: &Record, keys: &TrustedKeys) -> Admission {
     let refused = |code, command: Option<&Command>| {
         Box::new(Refused {
             code,

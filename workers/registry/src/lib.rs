@@ -7,6 +7,7 @@ pub mod admit;
 pub mod decide;
 pub mod lookup;
 pub mod owned;
+pub mod prepared;
 pub mod stage;
 pub mod state;
 #[cfg(test)]
@@ -28,8 +29,9 @@ use uuid::Uuid;
 pub use decide::Rules;
 pub use lookup::Ledger;
 
-use crate::admit::{Admitted, Refused};
+use crate::admit::{Admission, Admitted};
 use crate::owned::Owned;
+use crate::prepared::Prepared;
 use crate::stage::Stage;
 use crate::state::{Effect, layers};
 use crate::write::Writer;
@@ -80,12 +82,13 @@ pub struct Registry {
     settings: Settings,
     /// By partition, with the epoch of the claim: an earlier claim's work must not be mistaken for ours.
     slots: Mutex<HashMap<i32, (u64, Slot)>>,
+    prepared: Prepared,
 }
 
 impl Registry {
     /// A worker that owns nothing yet.
     pub fn new(ports: Ports, settings: Settings) -> Self {
-        Self { ports, settings, slots: Mutex::default() }
+        Self { ports, settings, slots: Mutex::default(), prepared: Prepared::default() }
     }
 
     fn slots<T>(&self, act: impl FnOnce(&mut HashMap<i32, (u64, Slot)>) -> T) -> T {
@@ -129,7 +132,7 @@ impl Registry {
     /// Decides records that need one look-up, and commits.
     async fn together(
         &self,
-        records: &[(&Record, Result<Admitted, Box<Refused>>)],
+        records: &[(&Record, Admission)],
         claim: &Claim,
         owned: &mut Owned,
     ) -> Result<Vec<Line>, Failure> {
@@ -204,7 +207,7 @@ impl Handler for Registry {
         let mut lines = Vec::with_capacity(batch.len());
         let done = batch.iter().take_while(|record| record.offset < owned.next).count();
         lines.extend(batch[..done].iter().map(|_| Line { outcome: "DONE_BEFORE", ..Line::default() }));
-        let admitted = admit::admit_all(&batch[done..], &self.ports.keys);
+        let admitted = self.prepared.take(&batch[done..], epoch, &self.ports.keys);
         let mut rest = admitted.as_slice();
         while !rest.is_empty() {
             let commands = rest.iter().map(|(_, admitted)| admitted.as_ref().ok().map(|one| &one.command));
@@ -213,6 +216,14 @@ impl Handler for Registry {
             rest = later;
         }
         Ok(lines)
+    }
+
+    fn prepares(&self) -> bool {
+        true
+    }
+
+    fn prepare(&self, records: &[Record], claim: &Claim) {
+        self.prepared.admit(records, claim.epoch(), &self.ports.keys);
     }
 
     /// A command that was new and made the decider panic is answered, so that its publisher does not wait for ever.
@@ -240,5 +251,6 @@ impl Handler for Registry {
     fn lost(&self, _topic: Topic, partition: i32) {
         fail_point!("planted::overlay-kept-over-a-revoke", |_| ());
         self.slots(|slots| slots.remove(&partition));
+        self.prepared.forget(partition);
     }
 }

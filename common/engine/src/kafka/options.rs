@@ -44,7 +44,8 @@ impl Options {
         config
     }
 
-    /// A member of a worker's group. A missing offset is an error: `topics apply` commits the first ones.
+    /// A member of a worker's group. A missing offset is an error: `topics apply` commits the first ones. A partition that
+    /// goes on after a pause waits for the fetch of the others to come back, so that may not wait for long.
     pub fn member(&self, worker: &str) -> ClientConfig {
         let mut config = self.reader(worker);
         config
@@ -52,6 +53,7 @@ impl Options {
             .set("enable.partition.eof", "false")
             .set("auto.offset.reset", "error")
             .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("fetch.wait.max.ms", "100")
             .set("session.timeout.ms", self.session_timeout_ms.to_string())
             .set("heartbeat.interval.ms", "500")
             .set("max.poll.interval.ms", "60000");

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod model;
+mod prepared;
 mod rig;
 mod rules;
 mod sequences;
