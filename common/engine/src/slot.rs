@@ -248,9 +248,17 @@ mod tests {
         });
         assert_eq!(fits.count(), 4, "a fifth megabyte pauses");
         slot.paused = true;
+        slot.fill(2);
+        assert_eq!(slot.wants_pause(100), None, "three megabytes are still there: it stays paused");
+        slot.split();
+        slot.singly = 0;
+        slot.fill(3);
+        assert_eq!(slot.wants_pause(100), None, "two are half of what pauses it");
+        slot.split();
+        slot.singly = 0;
         slot.fill(100);
         assert_eq!(slot.batch.len(), 4);
-        assert_eq!(slot.wants_pause(100), Some(false), "a megabyte is still there");
+        assert_eq!(slot.wants_pause(100), Some(false), "one is less than half");
         slot.split();
         assert_eq!((slot.singly, slot.buffer.len(), slot.buffered), (4, 5, 5 * LARGE));
         for left in (0..5).rev() {
@@ -270,5 +278,13 @@ mod tests {
         assert_eq!(slot.wants_pause(100), Some(true));
         slot.fill(100);
         assert_eq!((slot.batch.len(), slot.buffered), (100, 3010));
+        slot.paused = true;
+        assert_eq!(slot.wants_pause(100), None, "more than two batches are left");
+        slot.done();
+        slot.fill(100);
+        assert_eq!(slot.wants_pause(100), None, "as many");
+        slot.done();
+        slot.fill(2);
+        assert_eq!(slot.wants_pause(100), Some(false), "fewer");
     }
 }
