@@ -9,7 +9,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::error::ReadModelError;
-use crate::model::ReadModel;
+use crate::model::{BY_KEY, ReadModel};
 
 /// What is to be looked up. Every key names its tenant: a partition holds many.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -143,7 +143,7 @@ impl ReadModel {
     /// The server does not answer, or what it holds cannot be read.
     pub async fn look_up(&self, query: &Query) -> Result<Snapshot, ReadModelError> {
         const DURING: &str = "looking up what a batch of commands needs";
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_with(BY_KEY).await?;
         let (source_tenants, source_ids) = split(&query.sources);
         let (name_tenants, name_keys) = split(&query.names);
         let (command_tenants, command_ids) = split(&query.commands);

@@ -1,8 +1,11 @@
 -- One statement, hence one snapshot: a name that is free in it was free at exactly the positions that it returns.
+-- OFFSET 0 makes each a look-up by index for every key that was asked for, and never a walk through all rows.
 WITH by_id AS (
     SELECT s.tenant_id, s.source_id, s.version, s.state, s.name_key, s.spec
     FROM UNNEST($4::text[], $5::uuid[]) AS wanted (tenant_id, source_id)
-    JOIN data_source s USING (tenant_id, source_id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM data_source s WHERE s.tenant_id = wanted.tenant_id AND s.source_id = wanted.source_id OFFSET 0
+    ) s
 ), by_filter AS (
     SELECT s.tenant_id, s.source_id, s.version, s.state, s.name_key, s.spec
     FROM data_source s
@@ -23,22 +26,29 @@ WITH by_id AS (
 ), taken AS (
     SELECT n.tenant_id, n.name_key, s.source_id
     FROM wanted_name n
-    LEFT JOIN data_source s
-        ON s.tenant_id = n.tenant_id AND s.name_key = n.name_key AND s.state IN ('ACTIVE', 'PAUSED')
+    LEFT JOIN LATERAL (
+        SELECT s.source_id
+        FROM data_source s
+        WHERE s.tenant_id = n.tenant_id AND s.name_key = n.name_key AND s.state IN ('ACTIVE', 'PAUSED')
+        OFFSET 0
+    ) s ON TRUE
 ), decided AS (
     SELECT c.tenant_id, c.command_id, c.payload_sha256
     FROM UNNEST($8::text[], $9::uuid[]) AS wanted (tenant_id, command_id)
-    JOIN command c USING (tenant_id, command_id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM command c WHERE c.tenant_id = wanted.tenant_id AND c.command_id = wanted.command_id OFFSET 0
+    ) c
 ), wanted_run AS (
     SELECT DISTINCT tenant_id, run_id FROM UNNEST($10::text[], $11::uuid[]) AS wanted (tenant_id, run_id)
 ), known_run AS (
     SELECT w.tenant_id, w.run_id, c.command_id, c.command_type,
            c.state = 'REJECTED' AS rejected, c.ended_at IS NOT NULL AS ended
     FROM wanted_run w
-    JOIN command c ON c.tenant_id = w.tenant_id AND c.command_id = w.run_id
+    CROSS JOIN LATERAL (
+        SELECT * FROM command c WHERE c.tenant_id = w.tenant_id AND c.command_id = w.run_id OFFSET 0
+    ) c
     UNION ALL
     -- A follow-up run: its command ended when it was decided, the run itself when its own last event said so.
-    -- OFFSET 0 makes it a look-up by index for each run that was asked for, and never a walk through all commands.
     SELECT w.tenant_id, w.run_id, c.command_id, c.command_type, FALSE,
            EXISTS (SELECT FROM run r
                    WHERE r.tenant_id = w.tenant_id AND r.run_id = w.run_id AND r.ended_at IS NOT NULL)

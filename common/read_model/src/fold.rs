@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnection, PgTransaction};
 use uuid::Uuid;
 
 use crate::error::ReadModelError;
-use crate::model::ReadModel;
+use crate::model::{BY_KEY, ReadModel};
 use crate::table::{
     audit, command, connection_test, data_source, data_source_change, dead_letter, favorite, object_statistics, run,
     schema_change, schema_column, schema_constraint, schema_index, schema_object, source_statistics, work_item,
@@ -169,7 +169,7 @@ impl ReadModel {
     /// # Errors
     /// No connection, or the server refuses.
     pub async fn begin_fold(&self) -> Result<PgTransaction<'static>, ReadModelError> {
-        self.begin_with("; SET LOCAL synchronous_commit = off").await
+        self.begin_with(&format!("; SET LOCAL synchronous_commit = off{BY_KEY}")).await
     }
 
     /// Makes it so.

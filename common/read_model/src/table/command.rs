@@ -153,9 +153,10 @@ pub async fn load(connection: &mut PgConnection, keys: &[(&str, Uuid)]) -> Resul
             t.progress_message, t.result, t.preview, t.violations, t.problem, t.dead_letter, t.cancelled_by,
             t.run_ids, t.accepted_at, t.updated_at, t.ended_at, t.outcome_event_id, t.outcome_partition,
             t.recorded_at
-        FROM command t
-        JOIN UNNEST($1::TEXT[], $2::UUID[]) AS k (tenant_id, command_id)
-            ON t.tenant_id = k.tenant_id AND t.command_id = k.command_id",
+        FROM UNNEST($1::TEXT[], $2::UUID[]) AS k (tenant_id, command_id)
+        CROSS JOIN LATERAL (
+            SELECT * FROM command t WHERE t.tenant_id = k.tenant_id AND t.command_id = k.command_id OFFSET 0
+        ) t",
         keys.iter().map(|key| key.0).collect::<Vec<_>>() as _,
         keys.iter().map(|key| key.1).collect::<Vec<_>>() as _,
     )

@@ -125,9 +125,10 @@ pub async fn load(connection: &mut PgConnection, keys: &[(&str, Uuid)]) -> Resul
             t.tenant_id, t.source_id, t.version, t.state, t.name, t.name_key, t.source_type, t.location,
             t.environment, t.criticality, t.data_classification, t.owner, t.tags, t.spec, t.created_at,
             t.created_by, t.updated_at, t.updated_by, t.deleted_at, t.last_command_id, t.last_event_id
-        FROM data_source t
-        JOIN UNNEST($1::TEXT[], $2::UUID[]) AS k (tenant_id, source_id)
-            ON t.tenant_id = k.tenant_id AND t.source_id = k.source_id",
+        FROM UNNEST($1::TEXT[], $2::UUID[]) AS k (tenant_id, source_id)
+        CROSS JOIN LATERAL (
+            SELECT * FROM data_source t WHERE t.tenant_id = k.tenant_id AND t.source_id = k.source_id OFFSET 0
+        ) t",
         keys.iter().map(|key| key.0).collect::<Vec<_>>() as _,
         keys.iter().map(|key| key.1).collect::<Vec<_>>() as _,
     )

@@ -169,9 +169,10 @@ pub async fn load(connection: &mut PgConnection, keys: &[(&str, Uuid)]) -> Resul
             t.duration_us, t.problem, t.counts, t.complete, t.root_hash, t.scope_hash, t.visibility_hash,
             t.fingerprint, t.unreadable, t.queries, t.rows_read, t.objects_observed, t.objects_changed,
             t.objects_dropped, t.objects_held, t.listed_before, t.listed_now
-        FROM run t
-        JOIN UNNEST($1::TEXT[], $2::UUID[]) AS k (tenant_id, run_id)
-            ON t.tenant_id = k.tenant_id AND t.run_id = k.run_id",
+        FROM UNNEST($1::TEXT[], $2::UUID[]) AS k (tenant_id, run_id)
+        CROSS JOIN LATERAL (
+            SELECT * FROM run t WHERE t.tenant_id = k.tenant_id AND t.run_id = k.run_id OFFSET 0
+        ) t",
         keys.iter().map(|key| key.0).collect::<Vec<_>>() as _,
         keys.iter().map(|key| key.1).collect::<Vec<_>>() as _,
     )

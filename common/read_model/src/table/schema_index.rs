@@ -30,7 +30,8 @@ pub struct SchemaIndex {
     pub definition: String,
 }
 
-/// Writes rows; one of the same key stays as it is.
+/// Writes rows of an object that has none: [`remove`] comes before it. To be ready for a conflict would cost half as
+/// much again.
 pub async fn insert(connection: &mut PgConnection, rows: &[SchemaIndex]) -> Result<(), ReadModelError> {
     if rows.is_empty() {
         return Ok(());
@@ -46,8 +47,7 @@ pub async fn insert(connection: &mut PgConnection, rows: &[SchemaIndex]) -> Resu
             $9::TEXT[]
         ) AS u (
             tenant_id, source_id, object_id, position, name, is_unique, columns, method, definition
-        )
-        ON CONFLICT (tenant_id, source_id, object_id, position) DO NOTHING",
+        )",
         text(rows, |row| &row.tenant_id) as _,
         copied(rows, |row| row.source_id) as _,
         copied(rows, |row| row.object_id) as _,
@@ -69,8 +69,13 @@ pub async fn remove(connection: &mut PgConnection, keys: &[(&str, Uuid, Uuid)]) 
         return Ok(());
     }
     let removed = sqlx::query!(
-        "DELETE FROM schema_index t USING UNNEST($1::TEXT[], $2::UUID[], $3::UUID[]) AS k (tenant_id, source_id, object_id)
-        WHERE t.tenant_id = k.tenant_id AND t.source_id = k.source_id AND t.object_id = k.object_id",
+        "DELETE FROM schema_index WHERE ctid = ANY (ARRAY(
+            SELECT t.ctid FROM UNNEST($1::TEXT[], $2::UUID[], $3::UUID[]) AS k (tenant_id, source_id, object_id)
+            CROSS JOIN LATERAL (
+                SELECT ctid FROM schema_index t
+                WHERE t.tenant_id = k.tenant_id AND t.source_id = k.source_id AND t.object_id = k.object_id OFFSET 0
+            ) t
+        ))",
         keys.iter().map(|key| key.0).collect::<Vec<_>>() as _,
         keys.iter().map(|key| key.1).collect::<Vec<_>>() as _,
         keys.iter().map(|key| key.2).collect::<Vec<_>>() as _,

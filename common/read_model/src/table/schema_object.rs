@@ -158,9 +158,14 @@ pub async fn load(
             t.owner, t.comment, t.definition, t.partitions, t.depends_on, t.truncated, t.content_hash,
             t.version, t.column_count, t.in_scope, t.listed, t.unreadable, t.held_by_run, t.entailed_by,
             t.first_run_id, t.last_run_id, t.first_seen_at, t.observed_at, t.dropped_at
-        FROM schema_object t
-        JOIN UNNEST($1::TEXT[], $2::UUID[], $3::UUID[]) AS k (tenant_id, source_id, object_id)
-            ON t.tenant_id = k.tenant_id AND t.source_id = k.source_id AND t.object_id = k.object_id",
+        FROM UNNEST($1::TEXT[], $2::UUID[], $3::UUID[]) AS k (tenant_id, source_id, object_id)
+        CROSS JOIN LATERAL (
+            -- Only the id may be looked for in an index, see migration 0006.
+            SELECT * FROM schema_object t
+            WHERE t.object_id = k.object_id
+              AND t.source_id IS NOT DISTINCT FROM k.source_id AND t.tenant_id IS NOT DISTINCT FROM k.tenant_id
+            OFFSET 0
+        ) t",
         keys.iter().map(|key| key.0).collect::<Vec<_>>() as _,
         keys.iter().map(|key| key.1).collect::<Vec<_>>() as _,
         keys.iter().map(|key| key.2).collect::<Vec<_>>() as _,
@@ -185,10 +190,12 @@ pub async fn load_marked(
             t.owner, t.comment, t.definition, t.partitions, t.depends_on, t.truncated, t.content_hash,
             t.version, t.column_count, t.in_scope, t.listed, t.unreadable, t.held_by_run, t.entailed_by,
             t.first_run_id, t.last_run_id, t.first_seen_at, t.observed_at, t.dropped_at
-        FROM schema_object t
-        JOIN UNNEST($1::TEXT[], $2::UUID[]) AS k (tenant_id, source_id)
-            ON t.tenant_id = k.tenant_id AND t.source_id = k.source_id
-        WHERE t.held_by_run IS NOT NULL OR t.unreadable IS NOT NULL",
+        FROM UNNEST($1::TEXT[], $2::UUID[]) AS k (tenant_id, source_id)
+        CROSS JOIN LATERAL (
+            SELECT * FROM schema_object t
+            WHERE t.tenant_id = k.tenant_id AND t.source_id = k.source_id
+              AND (t.held_by_run IS NOT NULL OR t.unreadable IS NOT NULL) OFFSET 0
+        ) t",
         sources.iter().map(|key| key.0).collect::<Vec<_>>() as _,
         sources.iter().map(|key| key.1).collect::<Vec<_>>() as _,
     )
