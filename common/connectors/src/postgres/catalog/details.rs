@@ -105,6 +105,7 @@ fn collect(parts: &mut HashMap<u32, Parts>, row: &Row) -> Result<(), Problem> {
     match part {
         "object" => of.object = Some(texts),
         "column" => of.columns.push((position, texts)),
+        "comment" => of.comments.push((position, texts)),
         "constraint" => of.constraints.push(texts),
         "index" => of.indexes.push(texts),
         "partition" => of.partitions.push(texts),

@@ -16,6 +16,7 @@ use super::types::{CatalogObject, Dependency};
 pub(super) struct Parts {
     pub(super) object: Option<Texts>,
     pub(super) columns: Vec<(i32, Texts)>,
+    pub(super) comments: Vec<(i32, Texts)>,
     pub(super) constraints: Vec<Texts>,
     pub(super) indexes: Vec<Texts>,
     pub(super) partitions: Vec<Texts>,
@@ -35,7 +36,10 @@ impl Parts {
         object.comment = cutter.optional(texts.optional(), EXPRESSION, || "comment".into());
         object.definition = cutter.optional(texts.optional(), DEFINITION, || "definition".into());
         object.partitions = partitioning(cutter, texts, self.partitions);
-        object.columns = self.columns.into_iter().map(|(ordinal, texts)| column(cutter, ordinal, texts)).collect();
+        let comments = self.comments.into_iter().filter_map(|(ordinal, mut texts)| Some((ordinal, texts.optional()?)));
+        let mut comments: HashMap<i32, String> = comments.collect();
+        let columns = self.columns.into_iter();
+        object.columns = columns.map(|(at, texts)| column(cutter, at, texts, comments.remove(&at))).collect();
         object.columns.sort_by_key(|column| column.ordinal);
         let names: HashMap<i32, &str> = object.columns.iter().map(|c| (c.ordinal, c.name.as_str())).collect();
         object.constraints = self.constraints.into_iter().map(|texts| constraint(cutter, &names, texts)).collect();
@@ -50,7 +54,7 @@ impl Parts {
     }
 }
 
-fn column(cutter: &mut Cutter, ordinal: i32, mut texts: Texts) -> Column {
+fn column(cutter: &mut Cutter, ordinal: i32, mut texts: Texts, comment: Option<String>) -> Column {
     let name = cutter.name(texts.required(), || format!("columns/{ordinal}/name"));
     let data_type = cutter.name(texts.required(), || format!("columns/{name}/type"));
     let nullable = !texts.flag();
@@ -58,7 +62,7 @@ fn column(cutter: &mut Cutter, ordinal: i32, mut texts: Texts) -> Column {
     let identity = texts.optional();
     let generated = texts.optional().is_some_and(|kind| !kind.is_empty());
     let collation = texts.optional();
-    let comment = cutter.optional(texts.optional(), EXPRESSION, || format!("columns/{name}/comment"));
+    let comment = cutter.optional(comment, EXPRESSION, || format!("columns/{name}/comment"));
     let part = if generated { "generated" } else { "default" };
     let expression = cutter.optional(expression, EXPRESSION, || format!("columns/{name}/{part}"));
     let (default, generated) = if generated { (None, expression) } else { (expression, None) };

@@ -5,7 +5,7 @@ FROM (
     row_number() OVER (PARTITION BY b.root ORDER BY b.bound COLLATE "C") AS n
   FROM (
     SELECT p.root, left(pg_get_expr(c.relpartbound, c.oid), 65536) AS bound
-    FROM partition p JOIN pg_class c ON c.oid = p.oid
+    FROM partition p CROSS JOIN LATERAL (SELECT * FROM pg_class c WHERE c.oid = p.oid OFFSET 0) c
   ) b
 ) x
 WHERE x.n <= 1000

@@ -6,5 +6,7 @@ SELECT 'object' AS part, p.oid, 0 AS position, ARRAY[
   CASE t.partstrat WHEN 'r' THEN 'RANGE' WHEN 'l' THEN 'LIST' WHEN 'h' THEN 'HASH' END,
   CASE WHEN p.relkind = 'p' THEN left(pg_get_partkeydef(p.oid), 131072) END] AS texts
 FROM page p
-LEFT JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
+LEFT JOIN LATERAL (
+  SELECT * FROM pg_description d WHERE d.objoid = p.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0 OFFSET 0
+) d ON true
 LEFT JOIN pg_partitioned_table t ON t.partrelid = p.oid

@@ -2,8 +2,9 @@
 -- Every statement of details is one snapshot: parts with a word, the object's oid, a position and texts. Texts are cut
 -- far beyond what is kept, so that no row comes near the 1 MiB that a session accepts.
 WITH RECURSIVE page AS MATERIALIZED (
-  SELECT c.oid, c.oid AS relid, c.relkind, c.relname, c.relowner, n.nspname
-  FROM unnest($1::oid[]) k(oid) JOIN pg_class c ON c.oid = k.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+  SELECT c.oid, c.oid AS relid, c.relkind, c.relname, c.relowner,
+    (SELECT n.nspname FROM pg_namespace n WHERE n.oid = c.relnamespace) AS nspname
+  FROM unnest($1::oid[]) k(oid) CROSS JOIN LATERAL (SELECT * FROM pg_class c WHERE c.oid = k.oid OFFSET 0) c
 ), partition AS (
   SELECT p.oid AS root, i.inhrelid AS oid
   FROM page p JOIN pg_inherits i ON i.inhparent = p.oid WHERE p.relkind = 'p'
