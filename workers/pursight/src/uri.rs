@@ -124,7 +124,11 @@ fn host_port(host: &HostPort, default: i32) -> String {
 
 /// A literal IPv6 address needs brackets; its zone's `%` is encoded (RFC 6874).
 fn bracketed(host: &str) -> String {
-    if host.contains(':') { format!("[{}]", host.replace('%', "%25")) } else { percent(host) }
+    if !host.contains(':') {
+        return percent(host);
+    }
+    let parts: Vec<String> = host.split(':').map(percent).collect();
+    format!("[{}]", parts.join(":"))
 }
 
 fn text_of(query: &[(&str, String)]) -> String {
@@ -162,6 +166,15 @@ mod tests {
         );
         spec.location = Location::Cloud;
         assert!(of(&spec).unwrap().ends_with("sslmode=verify-full"));
+    }
+
+    #[test]
+    fn nothing_in_a_host_leaves_its_place() {
+        let text = of(&postgres(&[("fe80::1%eth0", None), ("a:\n\0]@b \"/", None)])).unwrap();
+        assert_eq!(
+            text,
+            "postgresql://reader@[fe80::1%25eth0]:5432,[a:%0A%00%5D%40b%20%22%2F]:5432/shop?sslmode=require"
+        );
     }
 
     #[test]
