@@ -20,16 +20,18 @@ pub(crate) type Key = (String, Uuid);
 /// Tenant, source and object.
 pub(crate) type ObjectKey = (String, Uuid, Uuid);
 
-/// Rows by key, and which of them changed.
+/// Rows by key, and which of them changed or were not there before.
 #[derive(Debug)]
 pub(crate) struct Known<K, R> {
     rows: BTreeMap<K, R>,
     changed: BTreeSet<K>,
+    new: BTreeSet<K>,
 }
 
 impl<K: Ord + Clone, R> Known<K, R> {
     fn of(rows: Vec<R>, key: impl Fn(&R) -> K) -> Self {
-        Self { rows: rows.into_iter().map(|row| (key(&row), row)).collect(), changed: BTreeSet::new() }
+        let rows = rows.into_iter().map(|row| (key(&row), row)).collect();
+        Self { rows, changed: BTreeSet::new(), new: BTreeSet::new() }
     }
 
     /// The row as it is by now.
@@ -47,13 +49,23 @@ impl<K: Ord + Clone, R> Known<K, R> {
     /// A row that is about to change, made if it is new.
     pub(crate) fn change_or_make(&mut self, key: K, make: impl FnOnce() -> R) -> &mut R {
         self.changed.insert(key.clone());
-        self.rows.entry(key).or_insert_with(make)
+        self.rows.entry(key).or_insert_with_key(|key| {
+            self.new.insert(key.clone());
+            make()
+        })
     }
 
     /// A row that takes the place of what was there.
     pub(crate) fn put(&mut self, key: K, row: R) {
         self.changed.insert(key.clone());
-        self.rows.insert(key, row);
+        if self.rows.insert(key.clone(), row).is_none() {
+            self.new.insert(key);
+        }
+    }
+
+    /// Whether the batch made this row.
+    pub(crate) fn is_new(&self, key: &K) -> bool {
+        self.new.contains(key)
     }
 
     /// Keys of all rows that hold something.
@@ -124,6 +136,8 @@ impl State {
 
     /// What is to be written, and the position after it.
     pub(crate) fn into_batch(self) -> (Batch, Position) {
+        // An object that was not there before has nothing to be replaced.
+        let parts_of = self.parts.keys().filter(|key| !self.objects.is_new(key)).cloned().collect();
         let mut batch = Batch {
             sources: self.sources.into_changed(),
             source_changes: self.source_changes,
@@ -139,6 +153,7 @@ impl State {
             figures: self.figures.into_values().collect(),
             audit: self.audit,
             dead_letters: self.dead_letters,
+            parts_of,
             ..Batch::default()
         };
         for (key, star) in self.favorites {
@@ -147,8 +162,7 @@ impl State {
                 None => batch.favorites_gone.push(key),
             }
         }
-        for (key, parts) in self.parts {
-            batch.parts_of.push(key);
+        for parts in self.parts.into_values() {
             batch.columns.extend(parts.columns);
             batch.constraints.extend(parts.constraints);
             batch.indexes.extend(parts.indexes);

@@ -53,8 +53,13 @@ pub async fn remove(connection: &mut PgConnection, keys: &[(&str, &str, Uuid)]) 
         return Ok(());
     }
     let removed = sqlx::query!(
-        "DELETE FROM favorite t USING UNNEST($1::TEXT[], $2::TEXT[], $3::UUID[]) AS k (tenant_id, principal, source_id)
-        WHERE t.tenant_id = k.tenant_id AND t.principal = k.principal AND t.source_id = k.source_id",
+        "DELETE FROM favorite WHERE ctid = ANY (ARRAY(
+            SELECT t.ctid FROM UNNEST($1::TEXT[], $2::TEXT[], $3::UUID[]) AS k (tenant_id, principal, source_id)
+            CROSS JOIN LATERAL (
+                SELECT ctid FROM favorite t
+                WHERE t.tenant_id = k.tenant_id AND t.principal = k.principal AND t.source_id = k.source_id OFFSET 0
+            ) t
+        ))",
         keys.iter().map(|key| key.0).collect::<Vec<_>>() as _,
         keys.iter().map(|key| key.1).collect::<Vec<_>>() as _,
         keys.iter().map(|key| key.2).collect::<Vec<_>>() as _,

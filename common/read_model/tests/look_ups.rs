@@ -1,0 +1,98 @@
+//! Look-ups by key touch the rows that they name and no others, in tables that no planner knows anything about: rows that
+//! were added since the last ANALYZE, or before the first. One wrong index makes each key cost a walk past the whole source.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use pursight_read_model::ReadModel;
+use pursight_read_model::fold::{Batch, Wanted};
+use pursight_read_model::testing::TestDatabase;
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgConnection;
+use uuid::Uuid;
+
+/// Rows of each table.
+const ROWS: u32 = 4_000;
+/// Keys looked up.
+const KEYS: u128 = 40;
+
+fn mine(number: u128) -> (String, Uuid) {
+    ("acme".to_owned(), Uuid::from_u128(number))
+}
+
+fn object(number: u128) -> (String, Uuid, Uuid) {
+    ("acme".to_owned(), Uuid::from_u128(1), Uuid::from_u128(number))
+}
+
+/// Fills a table: `:id` is an id that is the row's number, `:one` the id 1.
+async fn fill(model: &ReadModel, statement: &str) {
+    let text = statement.replace(":id", "lpad(to_hex(n), 32, '0')::UUID").replace(":one", "lpad('1', 32, '0')::UUID");
+    let text = format!("INSERT INTO {text} FROM generate_series(1, {ROWS}) n");
+    sqlx::query(AssertSqlSafe(text)).execute(model.pool()).await.unwrap();
+}
+
+/// Rows of a table that this session has fetched of late, by whatever way.
+async fn fetched(connection: &mut PgConnection, table: &str) -> i64 {
+    sqlx::query_scalar(
+        "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables
+        WHERE schemaname = current_schema() AND relname = $1",
+    )
+    .bind(table)
+    .fetch_one(connection)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn the_fold_fetches_only_the_rows_that_it_names() {
+    let (database, model) = TestDatabase::migrated().await;
+    let filled = [
+        "data_source SELECT 'acme', :id, 1, 'ACTIVE', 'source ' || n, 'source ' || n, 'POSTGRESQL', 'ON_PREM', 'TEST', 'LOW',
+            'PUBLIC', NULL, '{}'::TEXT[], '{}'::JSONB, now(), 'ada', now(), 'ada', NULL, NULL::UUID, :id",
+        "command (tenant_id, command_id, command_type, state, principal, actor_type, run_ids, updated_at,
+            outcome_partition, recorded_at)
+        SELECT 'acme', :id, 'X', 'ACCEPTED', 'ada', 'USER', '{}'::UUID[], now(), 0, now()",
+        "run (tenant_id, run_id, source_id, kind, state, attempt, sequence, principal, started_at, objects_observed,
+            objects_changed, objects_dropped, objects_held)
+        SELECT 'acme', :id, :one, 'DISCOVER', 'RUNNING', 1, 1, 'ada', now(), 0, 0, 0, 0",
+        "schema_object (tenant_id, source_id, object_id, catalog, schema, name, kind, state, depends_on, truncated,
+            column_count, in_scope, listed, entailed_by, first_run_id, last_run_id, first_seen_at, observed_at)
+        SELECT 'acme', :one, :id, 'shop', 'public', 'table ' || n, 'TABLE', 'LIVE', '[]'::JSONB, '{}'::TEXT[],
+            1, true, true, '{}'::TEXT[], :id, :id, now(), now()",
+        "schema_column SELECT 'acme', :one, :id, 1, 'id', 1, 'bigint', 'INTEGER', false",
+        "schema_constraint SELECT 'acme', :one, :id, 1, 'key', 'PRIMARY_KEY', '[]'::JSONB",
+        "schema_index SELECT 'acme', :one, :id, 1, 'by_id', true, '[]'::JSONB, 'btree', 'x'",
+        "favorite SELECT 'acme', 'user ' || n, :one, now()",
+    ];
+    for statement in filled {
+        fill(&model, statement).await;
+    }
+    let mut transaction = model.begin_fold().await.unwrap();
+    let tables = filled.map(|statement| statement.split(' ').next().unwrap());
+    let mut before = Vec::new();
+    for table in tables {
+        before.push(fetched(&mut transaction, table).await);
+    }
+    let wanted = Wanted {
+        sources: (1..=KEYS).map(mine).collect(),
+        commands: (1..=KEYS).map(mine).collect(),
+        runs: (1..=KEYS).map(mine).collect(),
+        objects: (1..=KEYS).map(object).collect(),
+        marked: [mine(1)].into(),
+    };
+    let prior = wanted.load(&mut transaction).await.unwrap();
+    let found = [prior.sources.len(), prior.commands.len(), prior.runs.len(), prior.objects.len()];
+    let keys = usize::try_from(KEYS).unwrap();
+    assert_eq!(found, [keys; 4]);
+    let batch = Batch {
+        favorites_gone: (1..=KEYS).map(|n| ("acme".to_owned(), format!("user {n}"), Uuid::from_u128(1))).collect(),
+        parts_of: (1..=KEYS).map(object).collect(),
+        ..Batch::default()
+    };
+    batch.write(&mut transaction).await.unwrap();
+    for (table, before) in tables.into_iter().zip(before) {
+        let fetched = fetched(&mut transaction, table).await - before;
+        assert!(fetched <= 2 * i64::try_from(KEYS).unwrap(), "{fetched} rows of {table} fetched for {KEYS} keys");
+    }
+    transaction.rollback().await.unwrap();
+    model.close().await;
+    database.remove().await;
+}
