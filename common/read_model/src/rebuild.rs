@@ -18,6 +18,9 @@ const NOT_FOLDED: [&str; 2] = ["_sqlx_migrations", "reader_login"];
 const EXPIRING: [&str; 2] = ["dead_letter", "work_item"];
 /// Outside the comparison altogether.
 const NOT_COMPARED: &str = "dead_letter";
+/// Rows are only ever added to these, and the fold looks none of them up: to make their keys and indexes at the end, all at
+/// once, takes a fraction of the time.
+const ONLY_ADDED_TO: [&str; 2] = ["audit", "data_source_change"];
 /// Added to a transaction that waits for others, or reads whole tables.
 const PATIENT: &str = "; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0";
 /// Only one rebuild of a database at a time.
@@ -54,6 +57,8 @@ pub struct Beside {
     pub model: ReadModel,
     /// Holds the lock that keeps other rebuilds away.
     guard: PgConnection,
+    /// Statements that make the keys and indexes that are not there yet.
+    indexes: Vec<String>,
 }
 
 impl Beside {
@@ -77,7 +82,21 @@ impl Beside {
         drop_schema(&mut guard, model.schema()).await?;
         drop_schema(&mut guard, &before(live)).await?;
         model.migrate().await?;
-        Ok(Some(Self { live: live.clone(), model, guard }))
+        let indexes = take_indexes(&mut guard, model.schema()).await?;
+        Ok(Some(Self { live: live.clone(), model, guard, indexes }))
+    }
+
+    /// Makes the keys and indexes that a fold of many records did without. A key finds what was folded twice.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub async fn index(&mut self) -> Result<(), ReadModelError> {
+        for statement in self.indexes.drain(..) {
+            let text = format!("SET statement_timeout = 0; {statement}");
+            let made = sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut self.guard).await;
+            made.map_err(ReadModelError::during("making the indexes"))?;
+        }
+        Ok(())
     }
 
     /// Stops the live fold: no position moves until this ends. Readers go on.
@@ -119,6 +138,36 @@ async fn drop_schema(connection: &mut PgConnection, schema: &str) -> Result<(), 
     let text = format!("SET client_min_messages = warning; DROP SCHEMA IF EXISTS {schema} CASCADE");
     let dropped = sqlx::raw_sql(AssertSqlSafe(text)).execute(connection).await;
     dropped.map(drop).map_err(ReadModelError::during("removing a schema"))
+}
+
+/// Removes keys and indexes of the tables that are only added to. Returns the statements that make them again.
+async fn take_indexes(connection: &mut PgConnection, schema: &str) -> Result<Vec<String>, ReadModelError> {
+    let found = sqlx::query_as::<_, (String, String)>(
+        "SELECT
+            CASE WHEN k.oid IS NULL THEN format('DROP INDEX %I.%I', n.nspname, x.relname)
+                ELSE format('ALTER TABLE %I.%I DROP CONSTRAINT %I', n.nspname, c.relname, k.conname) END,
+            CASE WHEN k.oid IS NULL THEN pg_get_indexdef(x.oid)
+                ELSE format('ALTER TABLE %I.%I ADD CONSTRAINT %I %s', n.nspname, c.relname, k.conname,
+                    pg_get_constraintdef(k.oid)) END
+        FROM pg_index i
+        JOIN pg_class c ON c.oid = i.indrelid
+        JOIN pg_class x ON x.oid = i.indexrelid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.conindid = x.oid
+        WHERE n.nspname = $1 AND c.relname = ANY ($2)
+        ORDER BY x.relname",
+    )
+    .bind(schema)
+    .bind(ONLY_ADDED_TO.as_slice())
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(ReadModelError::during("listing the indexes"))?;
+    let (away, again): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    sqlx::raw_sql(AssertSqlSafe(away.join("; ")))
+        .execute(connection)
+        .await
+        .map_err(ReadModelError::during("removing the indexes"))?;
+    Ok(again)
 }
 
 /// The live fold stands still until this is let go or swapped.

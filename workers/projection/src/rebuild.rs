@@ -2,7 +2,10 @@
 //! moment, fold to exactly its positions, compare every row, and put the new schema in the place of the old one. The same
 //! fold as the handler's, so equal hashes prove that the read model is a picture of the log and nothing else.
 
+use std::cmp::Reverse;
+
 use async_trait::async_trait;
+use futures::future::join;
 use futures::{StreamExt, TryStreamExt, stream};
 use pursight_engine::{Claim, Failure, Handler, Record};
 use pursight_read_model::position::Position;
@@ -14,8 +17,9 @@ use crate::handler::{LogIdentity, Projection};
 
 /// Records of one transaction.
 const BATCH: usize = 2_000;
-/// Partitions that are folded side by side.
-const SIDE_BY_SIDE: usize = 4;
+/// Partitions that are folded side by side: while the server writes for one, the other is decoded. More of them only take
+/// turns, and the longest, which decides when all are done, waits among them.
+const SIDE_BY_SIDE: usize = 2;
 /// The live fold is stopped when no more records than this are missing, or after so many rounds.
 const NEAR: i64 = 2_000;
 const ROUNDS: usize = 20;
@@ -101,7 +105,7 @@ pub async fn run(
     options: Options,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Report, RebuildError> {
-    let beside = Beside::make(live).await?.ok_or(RebuildError::Busy)?;
+    let mut beside = Beside::make(live).await?.ok_or(RebuildError::Busy)?;
     let fold = Fold { log, projection: Projection::new(beside.model.clone(), LogIdentity::default()), progress };
     let mut records = 0;
     for _ in 0..ROUNDS {
@@ -111,6 +115,7 @@ pub async fn run(
         }
         records = fold.all(missing, records).await?;
     }
+    beside.index().await?;
     let mut stopped = beside.stop_live().await?;
     let was_empty = stopped.is_empty();
     let exact = targets(log, stopped.positions.clone()).await?;
@@ -181,8 +186,10 @@ impl Fold<'_> {
         Ok(targets.iter().map(part).collect())
     }
 
-    /// Folds all parts, some side by side. Returns how many records have been folded by now.
-    async fn all(&self, parts: Vec<Part>, before: u64) -> Result<u64, RebuildError> {
+    /// Folds all parts, some side by side, the longest first: one that begins late is waited for alone. Returns how many
+    /// records have been folded by now.
+    async fn all(&self, mut parts: Vec<Part>, before: u64) -> Result<u64, RebuildError> {
+        parts.sort_by_key(|part| Reverse(part.until - part.from));
         let counts = stream::iter(parts).map(|part| self.one(part)).buffer_unordered(SIDE_BY_SIDE);
         let mut counts = std::pin::pin!(counts);
         let mut records = before;
@@ -194,17 +201,26 @@ impl Fold<'_> {
     }
 
     async fn one(&self, part: Part) -> Result<u64, RebuildError> {
-        let Part { topic, partition, until, .. } = part;
-        let claim = Claim::detached(topic, partition);
+        let claim = Claim::detached(part.topic, part.partition);
         let mut next = self.projection.take_over(&claim).await?.unwrap_or_default();
         let mut count = 0;
-        while next < until {
-            let batch = self.log.read(topic, partition, next, until, BATCH).await?;
-            let Some(last) = batch.last() else { break };
+        let mut batch = self.read(&part, next).await?;
+        while let Some(last) = batch.last() {
             next = last.offset + 1;
-            self.projection.handle(&batch, &claim).await?;
             count += batch.len() as u64;
+            // The next ones are fetched while these are written.
+            let (ahead, folded) = join(self.read(&part, next), self.projection.handle(&batch, &claim)).await;
+            folded?;
+            batch = ahead?;
         }
         Ok(count)
+    }
+
+    /// The records from an offset on, none at the end of the stretch.
+    async fn read(&self, part: &Part, from: i64) -> Result<Vec<Record>, Failure> {
+        if from >= part.until {
+            return Ok(Vec::new());
+        }
+        self.log.read(part.topic, part.partition, from, part.until, BATCH).await
     }
 }

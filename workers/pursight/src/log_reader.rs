@@ -1,5 +1,6 @@
 //! The log as a rebuild reads it: stretches of partitions, in order, committed records only. Keeps a reader open between
-//! two stretches that follow one another.
+//! two stretches that follow one another, and its connections for another partition after that: to connect takes longer
+//! than to read a short one.
 
 use std::collections::BTreeMap;
 
@@ -25,12 +26,14 @@ pub struct KafkaReader {
     kafka: ClientConfig,
     prefix: String,
     open: Mutex<BTreeMap<(Topic, i32), Open>>,
+    /// Readers that have done their work.
+    idle: Mutex<Vec<Tail>>,
 }
 
 impl KafkaReader {
     /// Over the connection settings of `kafka`.
     pub fn new(kafka: ClientConfig, prefix: &str) -> Self {
-        Self { kafka, prefix: prefix.to_owned(), open: Mutex::default() }
+        Self { kafka, prefix: prefix.to_owned(), open: Mutex::default(), idle: Mutex::default() }
     }
 
     fn wanted(&self, topic: Topic, partitions: Vec<i32>) -> Wanted {
@@ -68,13 +71,20 @@ impl LogReader for KafkaReader {
             _ => {
                 let wanted = self.wanted(topic, vec![partition]);
                 let (from_place, until_place) = (Position::Offset(from), Position::Offset(until));
-                let tail = Tail::bounded(&self.kafka, &wanted, from_place, until_place).map_err(away)?;
-                Open { tail, next: from, until }
+                let idle = self.idle.lock().await.pop();
+                let tail = match idle {
+                    Some(idle) => Tail::bounded_after(idle, &wanted, from_place, until_place),
+                    None => Tail::bounded(&self.kafka, &wanted, from_place, until_place),
+                };
+                Open { tail: tail.map_err(away)?, next: from, until }
             }
         };
         let mut records = Vec::new();
         while records.len() < limit {
-            let Some(seen) = open.tail.next().await.map_err(away)? else { return Ok(records) };
+            let Some(seen) = open.tail.next().await.map_err(away)? else {
+                self.idle.lock().await.push(open.tail);
+                return Ok(records);
+            };
             open.next = seen.offset + 1;
             records.push(record(topic, seen));
         }

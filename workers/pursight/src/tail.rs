@@ -133,7 +133,21 @@ impl Tail {
     /// # Errors
     /// As [`Tail::endless`].
     pub fn bounded(kafka: &ClientConfig, wanted: &Wanted, from: Position, until: Position) -> Result<Self, CliError> {
-        let consumer = consumer(kafka)?;
+        let mut kafka = kafka.clone();
+        // It asks for nothing that is not there, and where it ends it shall not wait for more.
+        kafka.set("fetch.wait.max.ms", "10");
+        Self::over(consumer(&kafka)?, wanted, from, until)
+    }
+
+    /// The same over the connections of one that has done its work.
+    ///
+    /// # Errors
+    /// As [`Tail::endless`].
+    pub fn bounded_after(done: Self, wanted: &Wanted, from: Position, until: Position) -> Result<Self, CliError> {
+        Self::over(done.consumer, wanted, from, until)
+    }
+
+    fn over(consumer: StreamConsumer, wanted: &Wanted, from: Position, until: Position) -> Result<Self, CliError> {
         let bounds = bounds(&consumer, wanted)?;
         let ends = starts(&consumer, wanted, &bounds, until)?;
         let mut places = TopicPartitionList::new();

@@ -47,7 +47,7 @@ pub struct AuditRow {
     pub hash: String,
 }
 
-/// Writes rows; one of the same key stays as it is.
+/// Writes rows. None is there yet: a place of the log is folded once.
 pub async fn insert(connection: &mut PgConnection, rows: &[AuditRow]) -> Result<(), ReadModelError> {
     if rows.is_empty() {
         return Ok(());
@@ -67,8 +67,7 @@ pub async fn insert(connection: &mut PgConnection, rows: &[AuditRow]) -> Result<
         ) AS u (
             tenant_id, partition, log_offset, event_id, decided_at, command_id, command_type, decision, code,
             principal, actor, payload_sha256, record_topic, record_partition, record_offset, previous_hash, hash
-        )
-        ON CONFLICT (partition, log_offset) DO NOTHING",
+        )",
         text(rows, |row| &row.tenant_id) as _,
         copied(rows, |row| row.partition) as _,
         copied(rows, |row| row.log_offset) as _,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::error::ReadModelError;
 use crate::table::column::{copied, json_or_null, text, text_or_null};
 
-/// One changed field.
+/// What one event changed in a source: a row for each field.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DataSourceChange {
     /// Tenant.
@@ -17,14 +17,8 @@ pub struct DataSourceChange {
     pub source_id: Uuid,
     /// Version.
     pub version: i64,
-    /// Field.
-    pub field: String,
     /// Event type.
     pub event_type: String,
-    /// Before.
-    pub before: Option<Value>,
-    /// After.
-    pub after: Option<Value>,
     /// Changed at.
     pub changed_at: DateTime<Utc>,
     /// Who asked.
@@ -39,11 +33,27 @@ pub struct DataSourceChange {
     pub command_id: Option<Uuid>,
     /// Event id.
     pub event_id: Uuid,
+    /// The fields.
+    pub fields: Vec<ChangedField>,
 }
 
-/// Writes rows; one of the same key stays as it is.
+/// One changed field.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChangedField {
+    /// Field.
+    pub field: String,
+    /// Before.
+    pub before: Option<Value>,
+    /// After.
+    pub after: Option<Value>,
+}
+
+/// Writes rows. None is there yet: a source's version comes once.
 pub async fn insert(connection: &mut PgConnection, rows: &[DataSourceChange]) -> Result<(), ReadModelError> {
-    if rows.is_empty() {
+    // An event changes some twenty fields: what they have in common is sent once.
+    let fields: Vec<(i64, &ChangedField)> =
+        (1..).zip(rows).flat_map(|(event, row)| row.fields.iter().map(move |field| (event, field))).collect();
+    if fields.is_empty() {
         return Ok(());
     }
     let written = sqlx::query!(
@@ -51,23 +61,24 @@ pub async fn insert(connection: &mut PgConnection, rows: &[DataSourceChange]) ->
             tenant_id, source_id, version, field, event_type, before, after, changed_at, principal, actor_type,
             on_behalf_of, reason, command_id, event_id
         ) SELECT
-            u.tenant_id, u.source_id, u.version, u.field, u.event_type, u.before::JSONB, u.after::JSONB,
+            u.tenant_id, u.source_id, u.version, f.field, u.event_type, f.before::JSONB, f.after::JSONB,
             u.changed_at, u.principal, u.actor_type, u.on_behalf_of, u.reason, u.command_id, u.event_id
-        FROM UNNEST(
-            $1::TEXT[], $2::UUID[], $3::BIGINT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[],
-            $8::TIMESTAMPTZ[], $9::TEXT[], $10::TEXT[], $11::TEXT[], $12::TEXT[], $13::UUID[], $14::UUID[]
-        ) AS u (
-            tenant_id, source_id, version, field, event_type, before, after, changed_at, principal, actor_type,
-            on_behalf_of, reason, command_id, event_id
-        )
-        ON CONFLICT (tenant_id, source_id, version, field) DO NOTHING",
+        FROM UNNEST($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::TEXT[]) AS f (event, field, before, after)
+        JOIN UNNEST(
+            $5::TEXT[], $6::UUID[], $7::BIGINT[], $8::TEXT[], $9::TIMESTAMPTZ[], $10::TEXT[], $11::TEXT[],
+            $12::TEXT[], $13::TEXT[], $14::UUID[], $15::UUID[]
+        ) WITH ORDINALITY AS u (
+            tenant_id, source_id, version, event_type, changed_at, principal, actor_type,
+            on_behalf_of, reason, command_id, event_id, event
+        ) USING (event)",
+        copied(&fields, |(event, _)| *event) as _,
+        text(&fields, |(_, field)| &field.field) as _,
+        json_or_null(&fields, |(_, field)| field.before.as_ref()) as _,
+        json_or_null(&fields, |(_, field)| field.after.as_ref()) as _,
         text(rows, |row| &row.tenant_id) as _,
         copied(rows, |row| row.source_id) as _,
         copied(rows, |row| row.version) as _,
-        text(rows, |row| &row.field) as _,
         text(rows, |row| &row.event_type) as _,
-        json_or_null(rows, |row| row.before.as_ref()) as _,
-        json_or_null(rows, |row| row.after.as_ref()) as _,
         copied(rows, |row| row.changed_at) as _,
         text(rows, |row| &row.principal) as _,
         text(rows, |row| &row.actor_type) as _,

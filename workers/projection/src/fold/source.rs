@@ -1,10 +1,10 @@
 //! `source`: sources with every field's history, and stars. A source's `sequence` is its version: 1, 2, 3 without gaps.
 
 use pursight_read_model::table::data_source::DataSource;
-use pursight_read_model::table::data_source_change::DataSourceChange;
+use pursight_read_model::table::data_source_change::{ChangedField, DataSourceChange};
 use pursight_read_model::table::favorite::Favorite;
 use pursight_schemas::{DataSourceSpec, DeleteMode, Event, EventMeta, FavoriteSet};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Gap, Verdict, time};
 use crate::state::State;
@@ -67,7 +67,7 @@ fn change(state: &mut State, event: &Event, step: &Step<'_>) -> Result<Verdict, 
         return Err(Gap { subject: format!("source {source_id}"), last, found: meta.sequence });
     }
     let after = next(before.as_ref(), meta, step);
-    state.source_changes.extend(changes(before.as_ref(), &after, event));
+    state.source_changes.push(changes(before.as_ref(), &after, event));
     state.sources.put(key, after);
     Ok(Verdict::Folded)
 }
@@ -132,38 +132,44 @@ fn configure(row: &mut DataSource, spec: &DataSourceSpec, name_key: &str) {
     row.spec = super::json(spec);
 }
 
-/// One row for each field that is another one now.
-fn changes(before: Option<&DataSource>, after: &DataSource, event: &Event) -> Vec<DataSourceChange> {
+/// Which fields are others now. One that held nothing and still holds nothing is none.
+fn changes(before: Option<&DataSource>, after: &DataSource, event: &Event) -> DataSourceChange {
     let meta = event.meta();
-    let fields = |row: &DataSource| {
-        let mut fields = row.spec.as_object().cloned().unwrap_or_default();
-        fields.insert("state".to_owned(), json!(row.state));
-        fields
-    };
-    let old = before.map(fields).unwrap_or_default();
-    let mut rows = Vec::new();
-    for (field, value) in fields(after) {
-        let before = old.get(&field).filter(|value| !value.is_null());
-        let value = Some(value).filter(|value| !value.is_null());
-        if before == value.as_ref() {
-            continue;
+    let old = |field: &str| before.and_then(|row| row.spec.get(field)).filter(|value| !is_blank(value));
+    let mut fields = Vec::new();
+    for (field, value) in after.spec.as_object().into_iter().flatten() {
+        let (before, after) = (old(field), Some(value).filter(|value| !is_blank(value)));
+        if before != after {
+            fields.push(ChangedField { field: field.clone(), before: before.cloned(), after: after.cloned() });
         }
-        rows.push(DataSourceChange {
-            tenant_id: after.tenant_id.clone(),
-            source_id: after.source_id,
-            version: after.version,
-            field,
-            event_type: event.full_name().rsplit('.').next().unwrap_or_default().to_owned(),
-            before: before.cloned(),
-            after: value,
-            changed_at: after.updated_at,
-            principal: meta.actor.principal.clone(),
-            actor_type: meta.actor.kind.symbol().to_owned(),
-            on_behalf_of: meta.actor.on_behalf_of.clone(),
-            reason: meta.actor.reason.clone(),
-            command_id: meta.command_id,
-            event_id: meta.event_id,
-        });
     }
-    rows
+    let state = before.map(|row| row.state.as_str());
+    if state != Some(&after.state) {
+        let (before, after) = (state.map(Value::from), Some(Value::from(after.state.as_str())));
+        fields.push(ChangedField { field: "state".to_owned(), before, after });
+    }
+    DataSourceChange {
+        tenant_id: after.tenant_id.clone(),
+        source_id: after.source_id,
+        version: after.version,
+        event_type: event.full_name().rsplit('.').next().unwrap_or_default().to_owned(),
+        changed_at: after.updated_at,
+        principal: meta.actor.principal.clone(),
+        actor_type: meta.actor.kind.symbol().to_owned(),
+        on_behalf_of: meta.actor.on_behalf_of.clone(),
+        reason: meta.actor.reason.clone(),
+        command_id: meta.command_id,
+        event_id: meta.event_id,
+        fields,
+    }
+}
+
+/// Nothing, or a list or a map with nothing in it.
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.values().all(is_blank),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }

@@ -91,9 +91,12 @@ async fn a_position_that_went_back_is_noticed_without_a_new_record_and_folded_ag
     projection.take_over(&claim).await.unwrap();
     projection.handle(&records[..2], &claim).await.unwrap();
     assert_eq!(projection.astray().await, []);
-    // As it was before the first record was folded.
-    sqlx::query("UPDATE projection_position SET next_offset = 0").execute(model.pool()).await.unwrap();
-    sqlx::query("DELETE FROM data_source").execute(model.pool()).await.unwrap();
+    // As it was before the first record was folded: rows and position go back together.
+    for statement in
+        ["UPDATE projection_position SET next_offset = 0", "DELETE FROM data_source", "DELETE FROM data_source_change"]
+    {
+        sqlx::query(statement).execute(model.pool()).await.unwrap();
+    }
     assert_eq!(projection.astray().await, [(Topic::Source, 0)]);
     assert!(matches!(projection.handle(&records[2..], &claim).await, Err(Failure::Lost)));
     assert_eq!(projection.take_over(&claim).await.unwrap(), Some(0));

@@ -88,7 +88,8 @@ async fn a_rebuild_is_equal_takes_the_place_and_the_fold_goes_on_in_it() {
     let claim = Claim::detached(Topic::Source, 0);
     log.fold(&model, 5).await;
     projection.take_over(&claim).await.unwrap();
-    let before = oid(&model).await;
+    let (before, keys) = (oid(&model).await, keys(&model).await);
+    assert!(keys.len() > 30, "{keys:?}");
     let mut reader = Reader::of(long_log());
     // Work items and dead letters have expired in the log; their rows must not be lost.
     reader.expired = vec![Topic::WorkDiscovery, Topic::DeadLetter];
@@ -97,6 +98,7 @@ async fn a_rebuild_is_equal_takes_the_place_and_the_fold_goes_on_in_it() {
     let runs = report.tables.iter().find(|table| table.table == "run").unwrap();
     assert_eq!((runs.rows, runs.sha256.len()), (3, 64));
     assert_ne!(oid(&model).await, before, "another table has taken the place");
+    assert_eq!(self::keys(&model).await, keys, "with all of its keys and indexes");
     for table in ["work_item", "dead_letter", "reader_login"] {
         let count: i64 = sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
             .fetch_one(model.pool())
@@ -118,6 +120,20 @@ async fn a_rebuild_is_equal_takes_the_place_and_the_fold_goes_on_in_it() {
     let last = more.records[&Topic::Source].last().unwrap().clone();
     projection.handle(&[last], &claim).await.unwrap();
     database.remove().await;
+}
+
+/// Every index and every constraint, as the server prints it.
+async fn keys(model: &pursight_read_model::ReadModel) -> Vec<String> {
+    sqlx::query_scalar(
+        "SELECT indexdef FROM pg_indexes WHERE schemaname = 'pursight'
+        UNION ALL
+        SELECT format('%s %s %s', c.relname, k.conname, pg_get_constraintdef(k.oid)) FROM pg_constraint k
+        JOIN pg_class c ON c.oid = k.conrelid WHERE c.relnamespace = 'pursight'::regnamespace
+        ORDER BY 1",
+    )
+    .fetch_all(model.pool())
+    .await
+    .unwrap()
 }
 
 async fn oid(model: &pursight_read_model::ReadModel) -> i64 {

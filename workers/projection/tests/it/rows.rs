@@ -48,6 +48,16 @@ async fn a_sources_history_tells_each_field_with_before_after_and_actor() {
             told(5, "state", json!("DELETED"), json!("ACTIVE"), "ann", Value::Null),
         ]
     );
+    let first = "SELECT string_agg(field, ' ' ORDER BY field) AS fields, bool_or(after IS NULL) AS blank FROM data_source_change WHERE source_id = '00000000-0000-0000-0000-000000000001' AND version = 1";
+    assert_eq!(
+        rows(&model, first).await,
+        [json!({
+            "fields": "backup_enabled criticality data_classification encryption_enabled environment hosts location \
+                monitoring_enabled name pool source_type state tags tls",
+            "blank": false,
+        })],
+        "what a new source says nothing about is no change"
+    );
     let now = rows(
         &model,
         "SELECT state, version, tags, deleted_at, hosts -> 0 ->> 'host' AS host FROM v_source ORDER BY source_id",
