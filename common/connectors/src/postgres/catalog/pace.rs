@@ -8,6 +8,8 @@ use pursight_schemas::Strategy;
 
 /// Pages below this are not made smaller by a slow server, only by bisection.
 const SMALLEST: usize = 25;
+/// The first page is this part of a strategy's usual one, and pages grow by as much.
+const STEPS: usize = 4;
 /// A page never grows beyond this multiple of its start.
 const LARGEST: usize = 8;
 /// Pages whose times are remembered.
@@ -37,7 +39,9 @@ impl Pace {
             Strategy::Aggressive => (2000, 1500, 80),
         };
         let target = Duration::from_millis(target);
-        Self { start, size: start, target, duty, times: VecDeque::new(), rest: Duration::ZERO }
+        // Nobody knows yet how fast this server is; and the sooner the first page comes, the sooner it is published.
+        let size = start / STEPS;
+        Self { start, size, target, duty, times: VecDeque::new(), rest: Duration::ZERO }
     }
 
     /// The same pages with no pauses, for measurements and for servers of one's own.
@@ -62,7 +66,7 @@ impl Pace {
         if slow || pressure {
             self.halve();
         } else if self.p95() <= self.target && rows <= ROWS {
-            self.size = (self.size + self.start / 4).min(self.start * LARGEST);
+            self.size = (self.size + self.start / STEPS).min(self.start * LARGEST);
         }
     }
 
@@ -108,10 +112,11 @@ mod tests {
     const FAST: Duration = Duration::from_millis(10);
 
     #[test]
-    fn pages_grow_by_a_quarter_of_their_start_up_to_eight_times() {
+    fn pages_begin_at_a_quarter_of_the_usual_and_grow_by_as_much_up_to_eight_times() {
         let mut pace = Pace::new(Strategy::Conservative);
+        assert_eq!(pace.size(), 50);
         pace.succeeded(FAST, 1, false);
-        assert_eq!(pace.size(), 250);
+        assert_eq!(pace.size(), 100);
         for _ in 0..100 {
             pace.succeeded(FAST, 1, false);
         }
@@ -121,6 +126,9 @@ mod tests {
     #[test]
     fn pages_are_halved_by_slowness_failure_and_pressure_but_not_below_the_smallest() {
         let mut pace = Pace::new(Strategy::Balanced);
+        for _ in 0..3 {
+            pace.succeeded(FAST, 1, false);
+        }
         pace.succeeded(Duration::from_millis(801), 1, false);
         assert_eq!(pace.size(), 250);
         pace.failed(FAST);
@@ -139,7 +147,7 @@ mod tests {
     fn a_page_of_very_many_rows_does_not_grow() {
         let mut pace = Pace::new(Strategy::Aggressive);
         pace.succeeded(FAST, ROWS + 1, false);
-        assert_eq!(pace.size(), 2000);
+        assert_eq!(pace.size(), 500);
     }
 
     #[test]
