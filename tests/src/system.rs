@@ -7,6 +7,8 @@ use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value as Json;
@@ -254,12 +256,21 @@ impl Drop for System {
     }
 }
 
-/// A port that nobody uses at the moment.
+/// A port that nobody uses, and that no one else gets while the server it is for is away: below the range from which the
+/// system takes the ports of outgoing connections (a client that tries a dead port of that range again and again ends up
+/// connected to itself, and the server cannot come back), and given once by a process.
 ///
 /// # Errors
 /// There is none.
 pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    const PORTS: std::ops::Range<u16> = 10_000..20_000;
+    static GIVEN: OnceLock<AtomicU16> = OnceLock::new();
+    let count = PORTS.end - PORTS.start;
+    let given = GIVEN.get_or_init(|| AtomicU16::new(Uuid::new_v4().as_fields().1 % count));
+    PORTS
+        .map(|_| PORTS.start + given.fetch_add(1, Ordering::Relaxed) % count)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .context("no port is free")
 }
 
 /// Writes a file that only its owner may read.

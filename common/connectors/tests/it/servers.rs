@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ fn needed(name: &str) -> String {
 
 fn start() -> Servers {
     let bin = needed("PURSIGHT_TEST_PG_BIN");
-    let [good, expired, plain, standby] = free_ports();
+    let [good, expired, plain, standby] = std::array::from_fn(|_| dead_port());
     let user = Command::new("id").arg("-u").output().expect("id runs").stdout;
     let mut command = if user == b"0\n" {
         let mut command = Command::new("runuser");
@@ -68,14 +69,12 @@ fn start() -> Servers {
     Servers { good, expired, plain, standby, folder, _script: script }
 }
 
-fn free_ports() -> [u16; 4] {
-    let listeners = [0; 4].map(|port| TcpListener::bind(("127.0.0.1", port)).expect("a port is free"));
-    listeners.map(|listener| listener.local_addr().expect("it is bound").port())
-}
-
-/// A port on which nobody listens.
+/// A port on which nobody listens, and nobody will by chance: below the range of outgoing connections' ports.
 pub fn dead_port() -> u16 {
-    free_ports()[0]
+    static GIVEN: OnceLock<AtomicU16> = OnceLock::new();
+    let given = GIVEN.get_or_init(|| AtomicU16::new(Uuid::new_v4().as_fields().1 % 10_000));
+    let mut ports = std::iter::repeat_with(|| 10_000 + given.fetch_add(1, Ordering::Relaxed) % 10_000);
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("it goes on for ever")
 }
 
 impl Servers {
