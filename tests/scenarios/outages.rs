@@ -14,6 +14,9 @@ const RECOVERED_WITHIN: Duration = Duration::from_secs(30);
 /// `/readyz` tells of a silence after this at the latest.
 const SAID_WITHIN: Duration = Duration::from_secs(30);
 
+/// So often a broker is frozen.
+const PAUSES: usize = 4;
+
 /// A system on servers of its own, all workers in one process, commands flowing.
 struct Rig {
     // In this order: what stands on the others goes first.
@@ -99,14 +102,19 @@ fn a_broker_that_is_stopped_killed_or_frozen_loses_nothing() -> Result<()> {
         ensure!(took < RECOVERED_WITHIN, "SIG{signal}: {took:?}");
         flowing.wait_for(30)?;
     }
-    rig.broker.signal("STOP")?;
-    let said = rig.not_ready("broker")?;
-    rig.doctor_names(&rig.broker.bootstrap())?;
-    rig.broker.signal("CONT")?;
-    let took = rig.recovered()?;
+    // Several times: a client that forgets its brokers meanwhile does so only now and then.
+    for pause in 1..=PAUSES {
+        rig.broker.signal("STOP")?;
+        let said = rig.not_ready("broker")?;
+        rig.doctor_names(&rig.broker.bootstrap())?;
+        rig.broker.signal("CONT")?;
+        let took = rig.recovered()?;
+        eprintln!("broker SIGSTOP {pause}: said after {said:?}, recovered after {took:?}");
+        ensure!(took < RECOVERED_WITHIN, "SIGSTOP {pause}: {took:?}");
+        flowing.wait_for(30)?;
+    }
     let sent = rig.verify(flowing)?;
-    eprintln!("broker SIGSTOP: said after {said:?}, recovered after {took:?}; {sent} commands");
-    ensure!(took < RECOVERED_WITHIN, "SIGSTOP: {took:?}");
+    eprintln!("{sent} commands");
     Ok(())
 }
 

@@ -2,8 +2,8 @@
 //! language and the topics, nothing of the product's insides.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -11,9 +11,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use pursight_attestation::{Claims, HEADER, Permission, Publisher, SigningKey};
 use pursight_schemas::topics::partition_of;
 use pursight_schemas::{Event, Micros, Topic, json};
-use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
+use rdkafka::{ClientConfig, ClientContext};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -25,6 +25,8 @@ use crate::wait::eventually;
 const COPIES: usize = 2;
 /// Longest wait for the broker's acknowledgements; longer than any outage of a test.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(120);
+/// After this another producer publishes what the broker has not acknowledged: a client may have lost its brokers for good.
+const SILENCE: Duration = Duration::from_secs(20);
 
 /// A `CreateDataSource` that was published.
 #[derive(Debug, Clone)]
@@ -37,9 +39,48 @@ pub struct Sent {
     pub name: String,
 }
 
+/// Which commands, by their numbers, the broker has.
+#[derive(Default)]
+struct Acknowledged(Mutex<BTreeSet<usize>>);
+
+impl Acknowledged {
+    fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    fn contains(&self, number: usize) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&number)
+    }
+}
+
+/// What a producer of the flow tells.
+#[derive(Clone, Default)]
+struct Reports(Arc<Acknowledged>);
+
+impl ClientContext for Reports {}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
+        if result.is_ok() {
+            self.0.0.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
+        }
+    }
+}
+
+/// A signed command.
+struct Signed {
+    value: Vec<u8>,
+    signature: Vec<u8>,
+}
+
 /// Signs and publishes creates of several tenants, which lie on different partitions.
 pub struct Flow {
-    producer: BaseProducer,
+    config: ClientConfig,
+    producer: BaseProducer<Reports>,
+    acknowledged: Arc<Acknowledged>,
+    signed: Vec<Signed>,
     topic: String,
     key: SigningKey,
     tenants: Vec<String>,
@@ -54,12 +95,15 @@ impl Flow {
     /// # Errors
     /// The system has no signing key.
     pub fn new(system: &System, tenants: usize) -> Result<Self> {
-        let producer: BaseProducer = ClientConfig::new()
+        let mut config = ClientConfig::new();
+        config
             .set("bootstrap.servers", &system.kafka.bootstrap)
             .set("enable.idempotence", "true")
             .set("linger.ms", "0")
-            .set("message.timeout.ms", ACKNOWLEDGED_WITHIN.as_millis().to_string())
-            .create()?;
+            .set("message.timeout.ms", ACKNOWLEDGED_WITHIN.as_millis().to_string());
+        let reports = Reports::default();
+        let acknowledged = Arc::clone(&reports.0);
+        let producer = config.create_with_context(reports)?;
         let key = SigningKey::load(&system.settings["PURSIGHT_SIGNING_KEY"])?;
         // Names whose partitions are all different, so that several deciders have work.
         let mut by_partition = BTreeMap::new();
@@ -69,7 +113,8 @@ impl Flow {
         }
         let tenants: Vec<String> = by_partition.into_values().take(tenants).collect();
         let (topic, word) = (Topic::Command.name(&system.kafka.prefix), "flow".to_owned());
-        Ok(Self { producer, topic, key, tenants, word, first: 0, sent: Vec::new() })
+        let (signed, sent) = (Vec::new(), Vec::new());
+        Ok(Self { config, producer, acknowledged, signed, topic, key, tenants, word, first: 0, sent })
     }
 
     /// The same, going on with its names where an earlier one ended.
@@ -110,23 +155,41 @@ impl Flow {
         };
         let at = Micros(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?);
         let signature = self.key.sign(&Claims::of(publisher, id, &value, at)?);
-        let headers = OwnedHeaders::new().insert(Header { key: HEADER, value: Some(&signature) });
-        let partition = partition_of(tenant.as_bytes(), Topic::Command.partitions());
-        let record = BaseRecord::to(&self.topic).key(&tenant).payload(&value).headers(headers).partition(partition);
-        self.producer.send(record).map_err(|(error, _)| error)?;
-        self.producer.poll(Duration::ZERO);
+        self.signed.push(Signed { value, signature: signature.into() });
         self.sent.push(Sent { id, tenant, name });
+        self.publish(self.sent.len() - 1)?;
+        self.producer.poll(Duration::ZERO);
         Ok(id)
+    }
+
+    fn publish(&self, number: usize) -> Result<()> {
+        let (Signed { value, signature }, tenant) = (&self.signed[number], &self.sent[number].tenant);
+        let headers = OwnedHeaders::new().insert(Header { key: HEADER, value: Some(signature) });
+        let partition = partition_of(tenant.as_bytes(), Topic::Command.partitions());
+        let record = BaseRecord::with_opaque_to(&self.topic, number).key(tenant).payload(value);
+        self.producer.send(record.headers(headers).partition(partition)).map_err(|(error, _)| error)?;
+        Ok(())
     }
 
     /// Publishes until everything is acknowledged, and tells what was.
     ///
     /// # Errors
     /// The broker did not acknowledge everything.
-    pub fn acknowledged(self) -> Result<Vec<Sent>> {
-        self.producer.flush(ACKNOWLEDGED_WITHIN)?;
-        ensure!(self.producer.in_flight_count() == 0, "not everything was acknowledged");
-        Ok(self.sent)
+    pub fn acknowledged(mut self) -> Result<Vec<Sent>> {
+        let until = Instant::now() + ACKNOWLEDGED_WITHIN;
+        loop {
+            // Told by the count.
+            drop(self.producer.flush(SILENCE));
+            let open = self.sent.len() - self.acknowledged.count();
+            if open == 0 {
+                return Ok(self.sent);
+            }
+            ensure!(Instant::now() < until, "{open} of {} were not acknowledged", self.sent.len());
+            self.producer = self.config.create_with_context(Reports(Arc::clone(&self.acknowledged)))?;
+            for number in (0..self.sent.len()).filter(|number| !self.acknowledged.contains(*number)) {
+                self.publish(number)?;
+            }
+        }
     }
 
     /// Goes on by itself, at so many commands a second, until [`Flowing::stop`].

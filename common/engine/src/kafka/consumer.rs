@@ -1,12 +1,14 @@
 //! The member of a worker's group: turns what librdkafka says into what the loop understands.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use pursight_schemas::{Micros, Topic};
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, DefaultClientContext};
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{Offset, Timestamp, TopicPartitionList};
 
@@ -23,6 +25,8 @@ pub(super) struct Context {
     /// Names on the broker, so that none is put together again for each record.
     names: Vec<(String, Topic)>,
     pub(super) happenings: Mutex<Vec<Happening>>,
+    /// Whether a callback ran since the last question.
+    called: AtomicBool,
     /// Owned partitions whose committed offset carries metadata: the offset, and the metadata without its mark.
     left: Mutex<HashMap<(Topic, i32), (i64, String)>>,
 }
@@ -30,7 +34,13 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(prefix: &str) -> Self {
         let names = Topic::ALL.into_iter().map(|topic| (topic.name(prefix), topic)).collect();
-        Self { prefix: prefix.to_owned(), names, happenings: Mutex::default(), left: Mutex::default() }
+        Self {
+            prefix: prefix.to_owned(),
+            names,
+            happenings: Mutex::default(),
+            called: AtomicBool::new(false),
+            left: Mutex::default(),
+        }
     }
 
     fn topic(&self, name: &str) -> Option<Topic> {
@@ -45,6 +55,16 @@ impl Context {
         std::mem::take(&mut *self.happenings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whether a callback ran since the last question. A call of `poll` that ran one answers like a call that found nothing,
+    /// and nobody is woken for what stands behind it in the queue: it was not empty.
+    pub(super) fn was_called(&self) -> bool {
+        self.called.swap(false, Ordering::Relaxed)
+    }
+
+    fn called(&self) {
+        self.called.store(true, Ordering::Relaxed);
+    }
+
     /// Remembers what the next owner will find.
     pub(super) fn committed(&self, transaction: &Transaction<'_>) {
         let key = (transaction.topic, transaction.partition);
@@ -53,6 +73,11 @@ impl Context {
             "" => left.remove(&key),
             metadata => left.insert(key, (transaction.next, metadata.to_owned())),
         };
+    }
+
+    /// What was remembered is void: this member goes without a word.
+    pub(super) fn forget(&self) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Tells the next owner that what these partitions' metadata speaks of did not end us. Without waiting: the client
@@ -75,13 +100,18 @@ impl Context {
         }
     }
 
-    fn partitions(&self, list: &TopicPartitionList) -> Vec<(Topic, i32)> {
+    pub(super) fn partitions(&self, list: &TopicPartitionList) -> Vec<(Topic, i32)> {
         let place = |name: &str, partition| Some((self.topic(name)?, partition));
         list.elements().iter().filter_map(|element| place(element.topic(), element.partition())).collect()
     }
 }
 
 impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.called();
+        DefaultClientContext.log(level, facility, message);
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         if is_away(&error) {
             self.push(Happening::Away(reason.to_owned()));
@@ -93,6 +123,7 @@ impl ClientContext for Context {
 
 impl ConsumerContext for Context {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        self.called();
         if let Rebalance::Revoke(list) = rebalance {
             let partitions = self.partitions(list);
             self.hand_over(consumer, &partitions);
@@ -120,7 +151,24 @@ impl ConsumerContext for Context {
             Rebalance::Error(error) => tracing::warn!(%error, "rebalance"),
         }
     }
+
+    fn commit_callback(&self, _: KafkaResult<()>, _: &TopicPartitionList) {
+        self.called();
+    }
 }
+
+/// For clients that are asked, and hear of errors in the answers.
+pub(super) struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, error: KafkaError, reason: &str) {
+        if !is_end(&error) {
+            tracing::debug!(%error, reason, "client");
+        }
+    }
+}
+
+impl ConsumerContext for Quiet {}
 
 /// Whether an error says that the broker cannot be reached at the moment.
 pub(super) fn is_away(error: &KafkaError) -> bool {

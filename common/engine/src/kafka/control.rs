@@ -4,30 +4,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pursight_schemas::{Cancel, Topic, codec};
-use rdkafka::ClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 
-use super::consumer::is_end;
+use super::consumer::Quiet;
 use super::options::Options;
+use super::presence::{Presence, Seen, leave_behind};
 use crate::cancel::Cancellations;
 use crate::failure::Failure;
 
-/// Keeps quiet about the end of the topic, which is where this reader usually is.
-struct Quiet;
-
-impl ClientContext for Quiet {
-    fn error(&self, error: KafkaError, reason: &str) {
-        if !is_end(&error) {
-            tracing::debug!(%error, reason, "control topic");
-        }
-    }
+/// A reader at the start of the topic.
+fn open(options: &Options) -> Result<BaseConsumer<Quiet>, KafkaError> {
+    let consumer: BaseConsumer<Quiet> = options
+        .reader("control")
+        .set("group.id", format!("{}-control-{}", options.prefix, options.instance))
+        .create_with_context(Quiet)?;
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(&Topic::Control.name(&options.prefix), 0, Offset::Beginning)?;
+    consumer.assign(&list)?;
+    Ok(consumer)
 }
-
-impl ConsumerContext for Quiet {}
 
 /// Follows the topic on the calling thread until told to stop.
 ///
@@ -41,15 +40,13 @@ pub fn follow_control(
     let broken = |error: KafkaError| {
         Failure::fatal(format!("cannot follow the control topic: {error}"), "check the PURSIGHT_KAFKA_* settings")
     };
-    let consumer: BaseConsumer<Quiet> = options
-        .reader("control")
-        .set("group.id", format!("{}-control-{}", options.prefix, options.instance))
-        .create_with_context(Quiet)
-        .map_err(broken)?;
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(&Topic::Control.name(&options.prefix), 0, Offset::Beginning).map_err(broken)?;
-    consumer.assign(&list).map_err(broken)?;
+    let mut consumer = open(options).map_err(broken)?;
+    let mut presence = Presence::new(options);
     while !stop.is_cancelled() {
+        if let Some(Seen::Lost) = presence.ask(&consumer) {
+            tracing::warn!("the Kafka client has lost every broker, another one reads the control topic");
+            leave_behind(std::mem::replace(&mut consumer, open(options).map_err(broken)?));
+        }
         match consumer.poll(Duration::from_millis(200)) {
             None => {}
             Some(Ok(message)) => match codec::decode::<Cancel>(message.payload().unwrap_or_default()) {

@@ -1,17 +1,18 @@
 //! [`Log`] over a consumer group and a transactional producer.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pursight_schemas::Topic;
 use pursight_schemas::topics::Reader;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::consumer::{Context, HANDED_OVER, is_away, meaning, record};
+use super::consumer::{Context, HANDED_OVER, Quiet, is_away, meaning, record};
 use super::options::Options;
+use super::presence::{PROBE, Presence, Seen, leave_behind};
 use super::transactor::{Outcome, Transactor};
 use crate::failure::Failure;
 use crate::log::{Committed, Happening, Log, NotCommitted, Transaction};
@@ -23,17 +24,17 @@ use crate::worker::Waker;
 const AT_ONCE: usize = 2_000;
 /// Timeout of a call to the broker.
 const CALL: Duration = Duration::from_secs(5);
-/// While the broker is away it is asked this often.
-const PROBE: Duration = Duration::from_secs(1);
 
 /// One worker's end of the broker.
 pub(super) struct KafkaLog {
-    prefix: String,
+    options: Options,
+    worker: &'static str,
+    topics: Vec<String>,
     consumer: BaseConsumer<Context>,
     context: Arc<Context>,
     transactor: Option<Transactor>,
     waker: Waker,
-    away_since: Option<Instant>,
+    presence: Presence,
     /// Makes every committed offset recognisable: `<nonce>.<count>` is the first line of its metadata.
     nonce: String,
     count: u64,
@@ -49,49 +50,51 @@ impl KafkaLog {
         waker: Waker,
         status: &Status,
     ) -> Result<Self, Failure> {
-        let broken = |error: &dyn std::fmt::Display| {
-            Failure::fatal(format!("cannot make a Kafka client: {error}"), "check the PURSIGHT_KAFKA_* settings")
-        };
-        let prefix = options.prefix.clone();
+        let prefix = &options.prefix;
         let transactor = match transactional {
-            true => Some(Transactor::start(options.transactional(reader.worker), &prefix, status.clone())?),
+            true => Some(Transactor::start(options.transactional(reader.worker), prefix, status.clone())?),
             false => None,
         };
-        let mut consumer: BaseConsumer<Context> =
-            options.member(reader.worker).create_with_context(Context::new(&prefix)).map_err(|error| broken(&error))?;
-        let waking = waker.clone();
-        consumer.set_nonempty_callback(move || waking.wake());
-        let names: Vec<String> = reader.topics.iter().map(|topic| topic.name(&prefix)).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        consumer.subscribe(&names).map_err(|error| broken(&error))?;
+        let topics: Vec<String> = reader.topics.iter().map(|topic| topic.name(prefix)).collect();
+        let consumer = member(options, reader.worker, &topics, &waker)?;
         let context = Arc::clone(consumer.context());
-        Ok(Self { prefix, consumer, context, transactor, waker, away_since: None, nonce, count: 0 })
+        let (options, presence) = (options.clone(), Presence::new(options));
+        let worker = reader.worker;
+        Ok(Self { options, worker, topics, consumer, context, transactor, waker, presence, nonce, count: 0 })
     }
 
     fn one(&self, topic: Topic, partition: i32, offset: Offset) -> TopicPartitionList {
         let mut list = TopicPartitionList::new();
         // Only an offset that is not one can be refused, and ours come from the broker.
-        drop(list.add_partition_offset(&topic.name(&self.prefix), partition, offset));
+        drop(list.add_partition_offset(&topic.name(&self.options.prefix), partition, offset));
         list
     }
 
     /// While the broker is away nothing else would tell that it is back.
-    fn probe(&mut self, happenings: &mut Vec<Happening>) {
+    fn look(&mut self, happenings: &mut Vec<Happening>) {
         if happenings.iter().any(|happening| matches!(happening, Happening::Away(_))) {
-            self.away_since.get_or_insert_with(Instant::now);
+            self.presence.away();
         }
-        if self.away_since.is_some_and(|since| since.elapsed() > PROBE) {
-            match self.consumer.fetch_metadata(None, PROBE) {
-                Ok(_) => {
-                    self.away_since = None;
-                    happenings.push(Happening::Back);
-                }
-                Err(error) => {
-                    self.away_since = Some(Instant::now());
-                    happenings.push(Happening::Away(error.to_string()));
-                }
-            }
+        match self.presence.ask(&self.consumer) {
+            None => {}
+            Some(Seen::Back) => happenings.push(Happening::Back),
+            Some(Seen::Away(reason)) => happenings.push(Happening::Away(reason)),
+            Some(Seen::Lost) => self.join_anew(happenings),
         }
+    }
+
+    /// Puts another member in the place of one that does not find the broker any more.
+    fn join_anew(&mut self, happenings: &mut Vec<Happening>) {
+        tracing::warn!(worker = self.worker, "the Kafka client has lost every broker, another one takes its place");
+        let owned = self.consumer.assignment().map(|list| self.context.partitions(&list)).unwrap_or_default();
+        let consumer = match member(&self.options, self.worker, &self.topics, &self.waker) {
+            Ok(consumer) => consumer,
+            Err(failure) => return happenings.push(Happening::Fatal(failure)),
+        };
+        self.context.forget();
+        self.context = Arc::clone(consumer.context());
+        leave_behind(std::mem::replace(&mut self.consumer, consumer));
+        happenings.push(Happening::Revoked(owned));
     }
 
     /// Metadata with its mark, so that a commit in doubt can be recognised.
@@ -100,10 +103,14 @@ impl KafkaLog {
         format!("{}.{}\n{metadata}", self.nonce, self.count)
     }
 
-    fn committed_raw(&self, topic: Topic, partition: i32) -> Result<(Option<i64>, String), Failure> {
+    fn committed_by<C: ConsumerContext>(
+        &self,
+        consumer: &BaseConsumer<C>,
+        topic: Topic,
+        partition: i32,
+    ) -> Result<(Option<i64>, String), Failure> {
         let list = self.one(topic, partition, Offset::Invalid);
-        let list = self
-            .consumer
+        let list = consumer
             .committed_offsets(list, CALL)
             .map_err(|error| Failure::transient("cannot read committed offsets", error))?;
         let found = list.elements().into_iter().next();
@@ -113,12 +120,15 @@ impl KafkaLog {
         })
     }
 
-    /// Asks until the broker tells whether a transaction in doubt was committed.
-    fn was_committed(&self, transaction: &Transaction<'_>, marked: &str, status: &Status) -> bool {
+    /// Asks until the broker tells whether a transaction in doubt was committed. A new client each time: whatever brought
+    /// the doubt may have cost the old one its brokers.
+    fn was_committed(&self, transaction: &Transaction<'_>, marked: &str, status: &Status) -> Result<bool, Failure> {
         loop {
             status.beat();
-            match self.committed_raw(transaction.topic, transaction.partition) {
-                Ok((_, found)) => return found == marked,
+            let client: BaseConsumer<Quiet> =
+                self.options.member(self.worker).create_with_context(Quiet).map_err(|error| not_made(&error))?;
+            match self.committed_by(&client, transaction.topic, transaction.partition) {
+                Ok((_, found)) => return Ok(found == marked),
                 Err(error) => {
                     tracing::debug!(%error, "waiting for the committed offset");
                     status.set(State::Waiting(AWAY.to_owned()));
@@ -137,6 +147,7 @@ impl Log for KafkaLog {
             // Callbacks ran inside the call: what they say comes before the record that it returned.
             happenings.append(&mut self.context.take());
             match polled {
+                None if self.context.was_called() => {}
                 None => break,
                 Some(Ok(message)) => happenings.extend(record(&self.context, &message).map(Happening::Record)),
                 Some(Err(error)) => happenings.extend(meaning(&error)),
@@ -146,12 +157,13 @@ impl Log for KafkaLog {
         if taken == AT_ONCE {
             self.waker.wake();
         }
-        self.probe(&mut happenings);
+        self.look(&mut happenings);
         happenings
     }
 
     fn committed(&mut self, topic: Topic, partition: i32) -> Result<Committed, Failure> {
-        let (next, metadata) = self.committed_raw(topic, partition)?;
+        let (next, metadata) =
+            self.committed_by(&self.consumer, topic, partition).inspect_err(|_| self.presence.away())?;
         let (mark, own) = metadata.split_once('\n').unwrap_or(("", &metadata));
         Ok(Committed { next, metadata: own.to_owned(), handed_over: mark == HANDED_OVER })
     }
@@ -192,7 +204,7 @@ impl Log for KafkaLog {
 
     fn transact(&mut self, transaction: &Transaction<'_>) -> Result<Vec<Mark>, NotCommitted> {
         let marked = self.marked(transaction.metadata);
-        let name = transaction.topic.name(&self.prefix);
+        let name = transaction.topic.name(&self.options.prefix);
         let mut offsets = TopicPartitionList::new();
         let mut element = offsets.add_partition(&name, transaction.partition);
         element.set_metadata(&marked);
@@ -210,9 +222,11 @@ impl Log for KafkaLog {
         self.transactor = Some(transactor);
         let marks = match result? {
             Outcome::Committed(marks) => marks,
-            Outcome::InDoubt(marks) if self.was_committed(transaction, &marked, &status) => marks,
-            Outcome::InDoubt(_) => {
-                return Err(NotCommitted::Aborted("it was in doubt, and the broker says no".to_owned()));
+            Outcome::InDoubt(marks) => {
+                if !self.was_committed(transaction, &marked, &status).map_err(NotCommitted::Fatal)? {
+                    return Err(NotCommitted::Aborted("it was in doubt, and the broker says no".to_owned()));
+                }
+                marks
             }
         };
         self.context.committed(transaction);
@@ -222,6 +236,21 @@ impl Log for KafkaLog {
     fn leave(&mut self) {
         self.consumer.unsubscribe();
     }
+}
+
+/// A member of a worker's group.
+fn member(options: &Options, worker: &str, topics: &[String], waker: &Waker) -> Result<BaseConsumer<Context>, Failure> {
+    let mut consumer: BaseConsumer<Context> =
+        options.member(worker).create_with_context(Context::new(&options.prefix)).map_err(|error| not_made(&error))?;
+    let waking = waker.clone();
+    consumer.set_nonempty_callback(move || waking.wake());
+    let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+    consumer.subscribe(&topics).map_err(|error| not_made(&error))?;
+    Ok(consumer)
+}
+
+fn not_made(error: &KafkaError) -> Failure {
+    Failure::fatal(format!("cannot make a Kafka client: {error}"), "check the PURSIGHT_KAFKA_* settings")
 }
 
 /// Whether an error says that the client does not fetch a partition at the moment.
@@ -240,9 +269,7 @@ pub(super) fn check_topics(
     status: &Status,
     stop: &dyn Fn() -> bool,
 ) -> Result<(), Failure> {
-    let client: BaseConsumer = options.client("check").create().map_err(|error| {
-        Failure::fatal(format!("cannot make a Kafka client: {error}"), "check the PURSIGHT_KAFKA_* settings")
-    })?;
+    let client: BaseConsumer = options.client("check").create().map_err(|error| not_made(&error))?;
     let metadata = loop {
         status.beat();
         match client.fetch_metadata(None, PROBE) {
@@ -284,4 +311,41 @@ pub(super) fn check_topics(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use rdkafka::mocking::MockCluster;
+
+    use super::*;
+    use crate::worker::Inbox;
+
+    /// What the client says (here: everything) stands in one queue with what it does.
+    #[test]
+    fn what_the_client_says_does_not_hold_up_what_it_does() {
+        let _ = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(std::io::sink).try_init();
+        let fake_cluster = MockCluster::new(1).unwrap();
+        let reader = Reader { worker: "test", topics: &[Topic::Command] };
+        fake_cluster.create_topic(&Topic::Command.name("test"), 1, 1).unwrap();
+        let options = Options {
+            bootstrap: fake_cluster.bootstrap_servers(),
+            prefix: "test".to_owned(),
+            instance: "one".to_owned(),
+            session_timeout_ms: 6_000,
+            security: vec![("debug".to_owned(), "all".to_owned())],
+        };
+        let inbox = Inbox::default();
+        let mut log =
+            KafkaLog::open(&options, &reader, false, "nonce".to_owned(), inbox.waker(), &Status::default()).unwrap();
+        // A group's first rebalance takes three seconds, in which the client says some thousand lines.
+        let turns = (0..100)
+            .take_while(|_| {
+                std::thread::sleep(Duration::from_millis(100));
+                !log.poll().iter().any(|happening| matches!(happening, Happening::Assigned(_)))
+            })
+            .count();
+        assert!(turns < 100, "not assigned after {turns} turns");
+    }
 }

@@ -10,6 +10,7 @@ mod launch;
 mod log;
 mod options;
 mod polled;
+mod presence;
 mod transactor;
 
 pub use admin::{Admin, AdminError};

@@ -1,10 +1,13 @@
 //! A producer with a thread of its own that collects delivery reports. The client library has one, `ThreadedProducer`, but
 //! that looks ten times a second and spins through the last millisecond of every look: half a percent of a core for each
 //! idle worker. A look ends early for nobody: reports are told while it lasts.
+//!
+//! A second thread takes the call that may never return.
 
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,9 +20,12 @@ use crate::failure::Failure;
 /// How long one look lasts; also how long the end may take.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The producer; its thread ends with it.
+type Call = Box<dyn FnOnce() + Send>;
+
+/// The producer; its threads end with it.
 pub(super) struct Polled<C: ProducerContext + 'static> {
     producer: Arc<BaseProducer<C>>,
+    calls: Sender<Call>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -40,11 +46,38 @@ impl<C: ProducerContext + 'static> Polled<C> {
                 polled.poll(LOOK);
             }
         };
-        let thread = std::thread::Builder::new().name("reports".to_owned()).spawn(look).map_err(|error| {
-            Failure::fatal(format!("cannot start a thread: {error}"), "raise the limit of threads of this process")
-        })?;
-        Ok(Self { producer, stop, thread: Some(thread) })
+        let (calls, called) = mpsc::channel::<Call>();
+        let call = move || called.into_iter().for_each(|call| call());
+        let thread = spawn("reports", look)?;
+        spawn("calls", call)?;
+        Ok(Self { producer, calls, stop, thread: Some(thread) })
     }
+
+    /// Calls the client beside this thread; `None` if that has not returned in time. Then the client is of no use any more:
+    /// it is left behind with the thread that waits for it, and ends if that ever goes on.
+    pub(super) fn aside<T: Send + 'static>(
+        &self,
+        within: Duration,
+        call: impl FnOnce(&BaseProducer<C>) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (answer, answered) = mpsc::sync_channel(1);
+        let producer = Arc::clone(&self.producer);
+        let call: Call = Box::new(move || {
+            let result = call(&producer);
+            // In this order: whoever has the answer may be the last to hold the client.
+            drop(producer);
+            // Nobody may wait for it any more.
+            drop(answer.send(result));
+        });
+        self.calls.send(call).ok()?;
+        answered.recv_timeout(within).ok()
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Failure> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|error| {
+        Failure::fatal(format!("cannot start a thread: {error}"), "raise the limit of threads of this process")
+    })
 }
 
 impl<C: ProducerContext + 'static> Deref for Polled<C> {
@@ -62,5 +95,28 @@ impl<C: ProducerContext + 'static> Drop for Polled<C> {
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use rdkafka::producer::DefaultProducerContext;
+
+    use super::*;
+
+    #[test]
+    fn a_call_that_does_not_return_is_left_behind_and_the_next_producer_answers() {
+        let config = ClientConfig::new();
+        let lost = Polled::start(&config, DefaultProducerContext).unwrap();
+        assert_eq!(lost.aside(Duration::from_secs(10), |_| 7), Some(7));
+        let (going_on, held) = mpsc::channel::<()>();
+        let hangs = move |_: &BaseProducer<DefaultProducerContext>| held.recv();
+        assert_eq!(lost.aside(Duration::from_millis(20), hangs), None);
+        drop(lost);
+        let next = Polled::start(&config, DefaultProducerContext).unwrap();
+        assert_eq!(next.aside(Duration::from_secs(10), |_| 8), Some(8));
+        drop(going_on);
     }
 }

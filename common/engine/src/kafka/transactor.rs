@@ -23,8 +23,10 @@ use crate::status::{AWAY, State, Status};
 
 /// A transaction that has not come to an end after this is in doubt.
 const BUDGET: Duration = Duration::from_secs(8);
-/// Timeout of one call; some ignore it, which the watchdog sees.
+/// Timeout of one call.
 const CALL: Duration = Duration::from_secs(5);
+/// A call that has not returned by then never will.
+const NEVER: Duration = Duration::from_secs(6);
 
 /// Counts delivery reports: `flush` and `commit_transaction` would wait for them in steps of 100 ms.
 #[derive(Default)]
@@ -85,18 +87,18 @@ impl Reports {
     }
 
     /// Waits until every report is in, one has failed, or time is up.
-    fn wait(&self, until: Instant) -> Result<Vec<(i32, i64)>, String> {
+    fn wait(&self, until: Instant) -> Result<Vec<(i32, i64)>, KafkaFault> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(error) = &state.failed {
-                return Err(format!("a record was not accepted: {error}"));
+                return Err(KafkaFault::Other(format!("a record was not accepted: {error}")));
             }
             if state.open == 0 {
                 return Ok(std::mem::take(&mut state.places));
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(format!("{} records were not acknowledged in time", state.open));
+                return Err(KafkaFault::Silence(format!("{} records were not acknowledged in time", state.open)));
             }
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -181,20 +183,12 @@ impl Transactor {
         }
         let places = match self.reports.wait(until) {
             Ok(places) => places,
-            Err(why) => return Err(self.abort(KafkaFault::Other(why))),
+            Err(fault) => return Err(self.abort(fault)),
         };
         fail_point!("engine::after-produce", |_| std::process::abort());
         fail_point!("engine::abort", |_| Err(self.abort(KafkaFault::Other("a fail point says so".to_owned()))));
-        let Some(metadata) = membership(consumer) else {
-            return Err(self.abort(KafkaFault::Other("the partition was taken away".to_owned())));
-        };
-        let sent = self.repeat(until, |producer| {
-            fail_point!("planted::offsets-outside-the-transaction", |_| consumer
-                .commit(offsets, rdkafka::consumer::CommitMode::Sync));
-            producer.send_offsets_to_transaction(offsets, &metadata, CALL)
-        });
-        if let Err(error) = sent {
-            return Err(self.abort(KafkaFault::Client(error)));
+        if let Err(fault) = self.send_offsets(offsets, consumer, until) {
+            return Err(self.abort(fault));
         }
         fail_point!("engine::after-send-offsets", |_| std::process::abort());
         let marks = events
@@ -251,6 +245,36 @@ impl Transactor {
         }
     }
 
+    /// Joins the offsets to the open transaction. The client waits for a coordinator that it has forgotten as long as it takes
+    /// (librdkafka #5511), whatever the timeout says.
+    fn send_offsets(
+        &self,
+        offsets: &TopicPartitionList,
+        consumer: &BaseConsumer<Context>,
+        until: Instant,
+    ) -> Result<(), KafkaFault> {
+        fail_point!("planted::offsets-outside-the-transaction", |_| consumer
+            .commit(offsets, rdkafka::consumer::CommitMode::Sync)
+            .map_err(KafkaFault::Client));
+        let Some(producer) = &self.producer else { return Err(KafkaFault::Client(KafkaError::Canceled)) };
+        let Some(metadata) = membership(consumer) else {
+            return Err(KafkaFault::Other("the partition was taken away".to_owned()));
+        };
+        let sent = Arc::new((offsets.clone(), metadata));
+        loop {
+            self.status.beat();
+            let sent = Arc::clone(&sent);
+            let call =
+                move |producer: &BaseProducer<Reports>| producer.send_offsets_to_transaction(&sent.0, &sent.1, CALL);
+            match producer.aside(NEVER, call) {
+                None => return Err(KafkaFault::Silence("offsets were not taken in time".to_owned())),
+                Some(Ok(())) => return Ok(()),
+                Some(Err(error)) if is_retriable(&error) && Instant::now() < until => {}
+                Some(Err(error)) => return Err(KafkaFault::Client(error)),
+            }
+        }
+    }
+
     /// The same call again while the client says that it may be repeated.
     fn repeat(
         &self,
@@ -269,10 +293,11 @@ impl Transactor {
 
     /// Ends the open transaction without effect; a producer that cannot even do that is replaced.
     fn abort(&mut self, fault: KafkaFault) -> NotCommitted {
-        if let KafkaFault::Client(error) = &fault
-            && is_fatal(error)
-        {
-            return self.replace(error);
+        match &fault {
+            KafkaFault::Client(error) if is_fatal(error) => return self.replace(error),
+            // It may have lost its brokers, and would not find them again.
+            KafkaFault::Silence(why) => return self.start_anew(why),
+            _ => {}
         }
         match self.repeat(Instant::now() + BUDGET, |producer| producer.abort_transaction(CALL)) {
             Err(error) => self.replace(&error),
@@ -282,7 +307,7 @@ impl Transactor {
                     "this is a fault of the program: larger content must be split",
                 )),
                 KafkaFault::Client(error) => NotCommitted::Aborted(error.to_string()),
-                KafkaFault::Other(why) => NotCommitted::Aborted(why),
+                KafkaFault::Silence(why) | KafkaFault::Other(why) => NotCommitted::Aborted(why),
             },
         }
     }
@@ -297,8 +322,13 @@ impl Transactor {
         if is_fatal(error) && !self.outlived() {
             return NotCommitted::Fatal(fatal(error));
         }
+        self.start_anew(&error.to_string())
+    }
+
+    /// Replaces the producer, which ends the open transaction without effect.
+    fn start_anew(&mut self, why: &str) -> NotCommitted {
         match self.renew() {
-            Ok(()) => NotCommitted::Aborted(format!("the producer was replaced ({error})")),
+            Ok(()) => NotCommitted::Aborted(format!("the producer was replaced ({why})")),
             Err(failure) => NotCommitted::Fatal(failure),
         }
     }
@@ -314,6 +344,8 @@ fn membership(consumer: &BaseConsumer<Context>) -> Option<ConsumerGroupMetadata>
 
 enum KafkaFault {
     Client(KafkaError),
+    /// The client does not say how it went.
+    Silence(String),
     TooLarge(String),
     Other(String),
 }
