@@ -197,8 +197,6 @@ fn statement(
         .map(|(column, ..)| format!("\"{column}\" = EXCLUDED.\"{column}\""))
         .collect();
     let (names, read, bound, key) = (names.join(", "), read.join(", "), bound.join(", "), key.join(", "));
-    let conflict = if again { format!("DO UPDATE SET {}", set.join(", ")) } else { "DO NOTHING".to_owned() };
-    format!(
-        "INSERT INTO bare.{name} ({names}) SELECT {read} FROM UNNEST({bound}) AS u ({names}) ON CONFLICT ({key}) {conflict}"
-    )
+    let conflict = if again { format!(" ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", ")) } else { String::new() };
+    format!("INSERT INTO bare.{name} ({names}) SELECT {read} FROM UNNEST({bound}) AS u ({names}){conflict}")
 }

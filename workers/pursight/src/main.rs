@@ -25,6 +25,11 @@ use pursight_service::core_files;
 use crate::error::CliError;
 use crate::report::{Report, note};
 
+/// A discovery, and the log's client beside it, spend a third of their time with memory: this one takes half as long for it
+/// as the system's own, and no more of it.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     // Nothing without the feature `failpoints`; with it, `FAILPOINTS` says what goes wrong. Kept until the end.
