@@ -2,7 +2,7 @@
 //! language and the topics, nothing of the product's insides.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -185,45 +185,56 @@ impl Flow {
                 return Ok(self.sent);
             }
             ensure!(Instant::now() < until, "{open} of {} were not acknowledged", self.sent.len());
-            self.producer = self.config.create_with_context(Reports(Arc::clone(&self.acknowledged)))?;
-            for number in (0..self.sent.len()).filter(|number| !self.acknowledged.contains(*number)) {
-                self.publish(number)?;
-            }
+            self.publish_again()?;
         }
+    }
+
+    /// Another producer publishes what was not acknowledged.
+    fn publish_again(&mut self) -> Result<()> {
+        self.producer = self.config.create_with_context(Reports(Arc::clone(&self.acknowledged)))?;
+        let mut open = (0..self.sent.len()).filter(|number| !self.acknowledged.contains(*number));
+        open.try_for_each(|number| self.publish(number))
     }
 
     /// Goes on by itself, at so many commands a second, until [`Flowing::stop`].
     #[must_use]
     pub fn start(mut self, per_second: u64) -> Flowing {
-        let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&count));
+        let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::clone(&self.acknowledged));
+        let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             let pause = Duration::from_micros(1_000_000 / per_second.max(1));
+            let mut last = (0, Instant::now());
             while !stopped.load(Ordering::SeqCst) {
                 self.send()?;
-                counted.fetch_add(1, Ordering::SeqCst);
                 self.producer.poll(pause);
+                let count = self.acknowledged.count();
+                if count > last.0 || last.1.elapsed() > SILENCE {
+                    if count == last.0 {
+                        self.publish_again()?;
+                    }
+                    last = (count, Instant::now());
+                }
             }
             self.acknowledged()
         });
-        Flowing { stop, count, thread: Some(thread) }
+        Flowing { stop, acknowledged, thread: Some(thread) }
     }
 }
 
 /// A flow that goes on by itself.
 pub struct Flowing {
     stop: Arc<AtomicBool>,
-    count: Arc<AtomicUsize>,
+    acknowledged: Arc<Acknowledged>,
     thread: Option<JoinHandle<Result<Vec<Sent>>>>,
 }
 
 impl Flowing {
-    /// How many commands were published so far.
+    /// How many commands the broker has acknowledged so far.
     pub fn count(&self) -> usize {
-        self.count.load(Ordering::SeqCst)
+        self.acknowledged.count()
     }
 
-    /// Waits until so many more were published.
+    /// Waits until it has acknowledged so many more.
     ///
     /// # Errors
     /// The flow has ended.

@@ -41,7 +41,11 @@ impl Cancellations {
             known.runs.insert(run, actor.clone());
         }
         if let Some(source) = cancel.source_id {
-            known.sources.insert(source, (cancel.meta.occurred_at, actor));
+            // The topic may be read again from its start: an older one takes nothing back.
+            let at = cancel.meta.occurred_at;
+            if known.sources.get(&source).is_none_or(|(known, _)| *known <= at) {
+                known.sources.insert(source, (at, actor));
+            }
         }
         drop(known);
         self.changes.send_modify(|count| *count += 1);
@@ -93,5 +97,17 @@ mod tests {
         assert!(cancellations.by(run, Some(source), Micros(99)).is_some());
         assert!(cancellations.by(run, Some(source), Micros(100)).is_none());
         assert!(cancellations.by(run, None, Micros(99)).is_none());
+    }
+
+    #[test]
+    fn an_older_one_that_is_read_again_takes_nothing_back() {
+        let cancellations = Cancellations::default();
+        let (run, source) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let mut cancel = Cancel { source_id: Some(source), ..Cancel::default() };
+        for at in [100, 200, 100] {
+            cancel.meta.occurred_at = Micros(at);
+            cancellations.add(&cancel);
+        }
+        assert!(cancellations.by(run, Some(source), Micros(150)).is_some());
     }
 }

@@ -85,10 +85,6 @@ impl LogReader for KafkaReader {
                 self.idle.lock().await.push(open.tail);
                 return Ok(records);
             };
-            // A reader that is used again hands out nothing of what it read before.
-            if seen.topic != topic.name(&self.prefix) || seen.partition != partition {
-                continue;
-            }
             open.next = seen.offset + 1;
             records.push(record(topic, seen));
         }

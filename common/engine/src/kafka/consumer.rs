@@ -19,7 +19,8 @@ use crate::message::Record;
 /// First line of the metadata of an offset that its owner committed while giving the partition up.
 pub(super) const HANDED_OVER: &str = "handed-over";
 
-/// Collects what callbacks say until the loop asks. Callbacks run inside `poll`, on the loop's own thread.
+/// Collects what callbacks say until the loop asks. Callbacks run inside `poll`, on the loop's own thread; those of a member
+/// that was replaced on the thread where it ends, and nobody asks for what they say.
 pub(super) struct Context {
     prefix: String,
     /// Names on the broker, so that none is put together again for each record.

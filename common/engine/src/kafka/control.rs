@@ -41,7 +41,7 @@ pub fn follow_control(
         Failure::fatal(format!("cannot follow the control topic: {error}"), "check the PURSIGHT_KAFKA_* settings")
     };
     let mut consumer = open(options).map_err(broken)?;
-    let mut presence = Presence::new(options);
+    let mut presence = Presence::new(options, &Topic::Control.name(&options.prefix));
     while !stop.is_cancelled() {
         if let Some(Seen::Lost) = presence.ask(&consumer) {
             tracing::warn!("the Kafka client has lost every broker, another one reads the control topic");

@@ -58,8 +58,8 @@ impl KafkaLog {
         let topics: Vec<String> = reader.topics.iter().map(|topic| topic.name(prefix)).collect();
         let consumer = member(options, reader.worker, &topics, &waker)?;
         let context = Arc::clone(consumer.context());
-        let (options, presence) = (options.clone(), Presence::new(options));
-        let worker = reader.worker;
+        let presence = Presence::new(options, topics.first().map_or("", String::as_str));
+        let (options, worker) = (options.clone(), reader.worker);
         Ok(Self { options, worker, topics, consumer, context, transactor, waker, presence, nonce, count: 0 })
     }
 
@@ -86,10 +86,12 @@ impl KafkaLog {
     /// Puts another member in the place of one that does not find the broker any more.
     fn join_anew(&mut self, happenings: &mut Vec<Happening>) {
         tracing::warn!(worker = self.worker, "the Kafka client has lost every broker, another one takes its place");
-        let owned = self.consumer.assignment().map(|list| self.context.partitions(&list)).unwrap_or_default();
-        let consumer = match member(&self.options, self.worker, &self.topics, &self.waker) {
-            Ok(consumer) => consumer,
-            Err(failure) => return happenings.push(Happening::Fatal(failure)),
+        let owned = self.consumer.assignment().map_err(|error| not_made(&error));
+        let joined = member(&self.options, self.worker, &self.topics, &self.waker);
+        // Whoever does not know what to give up may not join as another.
+        let (owned, consumer) = match (owned, joined) {
+            (Ok(owned), Ok(consumer)) => (self.context.partitions(&owned), consumer),
+            (Err(failure), _) | (_, Err(failure)) => return happenings.push(Happening::Fatal(failure)),
         };
         self.context.forget();
         self.context = Arc::clone(consumer.context());
@@ -322,23 +324,54 @@ mod tests {
     use super::*;
     use crate::worker::Inbox;
 
-    /// What the client says (here: everything) stands in one queue with what it does.
-    #[test]
-    fn what_the_client_says_does_not_hold_up_what_it_does() {
-        let _ = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(std::io::sink).try_init();
-        let fake_cluster = MockCluster::new(1).unwrap();
-        let reader = Reader { worker: "test", topics: &[Topic::Command] };
+    const FAKE_READER: Reader = Reader { worker: "test", topics: &[Topic::Command] };
+
+    /// A member of a group on a cluster with one topic, which has one partition.
+    fn open(fake_cluster: &MockCluster<'_, impl rdkafka::ClientContext>, debug: &str, inbox: &Inbox) -> KafkaLog {
         fake_cluster.create_topic(&Topic::Command.name("test"), 1, 1).unwrap();
         let options = Options {
             bootstrap: fake_cluster.bootstrap_servers(),
             prefix: "test".to_owned(),
             instance: "one".to_owned(),
             session_timeout_ms: 6_000,
-            security: vec![("debug".to_owned(), "all".to_owned())],
+            security: vec![("debug".to_owned(), debug.to_owned())],
         };
+        KafkaLog::open(&options, &FAKE_READER, false, "nonce".to_owned(), inbox.waker(), &Status::default()).unwrap()
+    }
+
+    #[test]
+    fn another_member_takes_the_place_of_a_lost_one() {
+        let fake_cluster = MockCluster::new(1).unwrap();
         let inbox = Inbox::default();
-        let mut log =
-            KafkaLog::open(&options, &reader, false, "nonce".to_owned(), inbox.waker(), &Status::default()).unwrap();
+        let mut log = open(&fake_cluster, "cgrp", &inbox);
+        let all = [(Topic::Command, 0)];
+        let assigned = |log: &mut KafkaLog| {
+            let until = std::time::Instant::now() + Duration::from_secs(60);
+            while std::time::Instant::now() < until {
+                let told = log.poll();
+                if told.iter().any(|one| matches!(one, Happening::Assigned(partitions) if *partitions == all)) {
+                    return true;
+                }
+                assert!(!told.iter().any(|one| matches!(one, Happening::Revoked(_) | Happening::Fatal(_))), "{told:?}");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            false
+        };
+        assert!(assigned(&mut log));
+        let mut told = Vec::new();
+        log.join_anew(&mut told);
+        assert!(matches!(&told[..], [Happening::Revoked(partitions)] if *partitions == all), "{told:?}");
+        assert!(assigned(&mut log));
+    }
+
+    /// What the client says (here: everything) stands in one queue with what it does.
+    #[test]
+    fn what_the_client_says_does_not_hold_up_what_it_does() {
+        let told = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(std::io::sink);
+        told.try_init().unwrap();
+        let fake_cluster = MockCluster::new(1).unwrap();
+        let inbox = Inbox::default();
+        let mut log = open(&fake_cluster, "all", &inbox);
         // A group's first rebalance takes three seconds, in which the client says some thousand lines.
         let turns = (0..100)
             .take_while(|_| {

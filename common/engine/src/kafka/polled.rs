@@ -91,7 +91,7 @@ impl<C: ProducerContext + 'static> Deref for Polled<C> {
 impl<C: ProducerContext + 'static> Drop for Polled<C> {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        // Waited for: while it holds the client another one under the same transactional id must not be made.
+        // Waited for, so that no more clients of one transactional id are at work than those that were left behind.
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }

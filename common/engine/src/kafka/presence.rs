@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::RDKafkaErrorCode;
 
 use super::consumer::Quiet;
 use super::options::Options;
@@ -27,9 +28,21 @@ pub(super) enum Seen {
     Lost,
 }
 
+/// What a client sees of the cluster.
+enum View {
+    /// A broker that answers.
+    Broker,
+    /// Brokers, but no answer in time: it may have too much else to carry.
+    NoAnswer(String),
+    /// None at all.
+    NoBroker(String),
+}
+
 /// Asks through one client.
 pub(super) struct Presence {
     options: Options,
+    /// Asked about, because a question names one: the whole cluster would be a large answer.
+    topic: String,
     asked: Instant,
     away: bool,
     doubts: u8,
@@ -37,8 +50,9 @@ pub(super) struct Presence {
 
 impl Presence {
     /// For a client that is made at this moment.
-    pub(super) fn new(options: &Options) -> Self {
-        Self { options: options.clone(), asked: Instant::now(), away: false, doubts: 0 }
+    pub(super) fn new(options: &Options, topic: &str) -> Self {
+        let (options, topic) = (options.clone(), topic.to_owned());
+        Self { options, topic, asked: Instant::now(), away: false, doubts: 0 }
     }
 
     /// Something says that the broker is away: it is asked soon.
@@ -54,34 +68,42 @@ impl Presence {
         if self.asked.elapsed() < if self.away { PROBE } else { REST } {
             return None;
         }
-        let answer = broker_seen_by(client);
-        self.asked = Instant::now();
-        let Err(reason) = answer else {
-            self.doubts = 0;
-            return std::mem::take(&mut self.away).then_some(Seen::Back);
+        let was_away = self.away;
+        let (seen, doubts) = match self.view(client) {
+            View::Broker => (was_away.then_some(Seen::Back), 0),
+            View::NoAnswer(reason) => (Some(Seen::Away(reason)), 0),
+            View::NoBroker(reason) => {
+                let doubts = if self.another_sees_one() { self.doubts + 1 } else { 0 };
+                if doubts < DOUBTS { (Some(Seen::Away(reason)), doubts) } else { (Some(Seen::Lost), 0) }
+            }
         };
-        self.away = true;
-        let another = self.options.client("probe").create_with_context::<_, BaseConsumer<_>>(Quiet).ok();
-        self.doubts = if another.is_some_and(|client| broker_seen_by(&client).is_ok()) { self.doubts + 1 } else { 0 };
-        if self.doubts < DOUBTS {
-            return Some(Seen::Away(reason));
+        self.doubts = doubts;
+        self.away = matches!(seen, Some(Seen::Away(_) | Seen::Lost));
+        self.asked = Instant::now();
+        seen
+    }
+
+    fn another_sees_one(&self) -> bool {
+        let another = self.options.client("probe").create_with_context::<_, BaseConsumer<_>>(Quiet);
+        another.is_ok_and(|client| matches!(self.view(&client), View::Broker))
+    }
+
+    fn view<C: ConsumerContext>(&self, client: &BaseConsumer<C>) -> View {
+        match client.fetch_metadata(Some(&self.topic), PROBE) {
+            Ok(metadata) if metadata.brokers().is_empty() => View::NoBroker("the cluster has no broker".to_owned()),
+            Ok(_) => View::Broker,
+            // So it says when it had nobody to ask all the time.
+            Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::BrokerTransportFailure) => {
+                View::NoBroker(error.to_string())
+            }
+            Err(error) => View::NoAnswer(error.to_string()),
         }
-        self.doubts = 0;
-        Some(Seen::Lost)
     }
 }
 
 /// Ends a client of no use any more beside the others: it leaves its group as well as it can, which may take it a while.
 pub(super) fn leave_behind<C: ConsumerContext + 'static>(client: BaseConsumer<C>) {
     drop(std::thread::Builder::new().name("leaving".to_owned()).spawn(move || drop(client)));
-}
-
-fn broker_seen_by<C: ConsumerContext>(client: &BaseConsumer<C>) -> Result<(), String> {
-    match client.fetch_metadata(None, PROBE) {
-        Ok(metadata) if metadata.brokers().is_empty() => Err("the cluster has no broker at the moment".to_owned()),
-        Ok(_) => Ok(()),
-        Err(error) => Err(error.to_string()),
-    }
 }
 
 #[cfg(test)]
@@ -122,11 +144,11 @@ mod tests {
         let (there, nowhere) = (options(&fake_cluster.bootstrap_servers()), options("127.0.0.1:1"));
         let blind: BaseConsumer = nowhere.client("test").create().unwrap();
         let seeing: BaseConsumer = there.client("test").create().unwrap();
-        let mut presence = Presence::new(&there);
+        let mut presence = Presence::new(&there, "topic");
         presence.away();
         assert_eq!(answers(&mut presence, &blind, 2), ["away", "lost"]);
         assert_eq!(answers(&mut presence, &seeing, 1), ["back"]);
-        let mut presence = Presence::new(&nowhere);
+        let mut presence = Presence::new(&nowhere, "topic");
         presence.away();
         assert_eq!(answers(&mut presence, &blind, 2), ["away", "away"]);
     }

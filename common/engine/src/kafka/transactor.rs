@@ -25,7 +25,8 @@ use crate::status::{AWAY, State, Status};
 const BUDGET: Duration = Duration::from_secs(8);
 /// Timeout of one call.
 const CALL: Duration = Duration::from_secs(5);
-/// A call that has not returned by then never will.
+/// A call that has not returned by then is not waited for: it may never return. If it does, the broker refuses what it sends,
+/// for the next producer has a newer epoch.
 const NEVER: Duration = Duration::from_secs(6);
 
 /// Counts delivery reports: `flush` and `commit_transaction` would wait for them in steps of 100 ms.
@@ -267,7 +268,10 @@ impl Transactor {
             let call =
                 move |producer: &BaseProducer<Reports>| producer.send_offsets_to_transaction(&sent.0, &sent.1, CALL);
             match producer.aside(NEVER, call) {
-                None => return Err(KafkaFault::Silence("offsets were not taken in time".to_owned())),
+                None => {
+                    tracing::warn!("a call into the Kafka client does not return, another client takes its place");
+                    return Err(KafkaFault::Silence("offsets were not taken in time".to_owned()));
+                }
                 Some(Ok(())) => return Ok(()),
                 Some(Err(error)) if is_retriable(&error) && Instant::now() < until => {}
                 Some(Err(error)) => return Err(KafkaFault::Client(error)),
