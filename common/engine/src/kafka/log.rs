@@ -129,7 +129,9 @@ impl KafkaLog {
             status.beat();
             let client: BaseConsumer<Quiet> =
                 self.options.member(self.worker).create_with_context(Quiet).map_err(|error| not_made(&error))?;
-            match self.committed_by(&client, transaction.topic, transaction.partition) {
+            let found = self.committed_by(&client, transaction.topic, transaction.partition);
+            leave_behind(client);
+            match found {
                 Ok((_, found)) => return Ok(found == marked),
                 Err(error) => {
                     tracing::debug!(%error, "waiting for the committed offset");

@@ -7,7 +7,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -72,6 +72,19 @@ impl<C: ProducerContext + 'static> Polled<C> {
         self.calls.send(call).ok()?;
         answered.recv_timeout(within).ok()
     }
+
+    /// Ends the client, which waits for its threads, and they may wait for a broker that it has forgotten: beside this thread,
+    /// and no longer than this. What goes on after that is refused by the broker once another producer of this id is there.
+    pub(super) fn end(self, within: Duration) {
+        let (here, gone) = mpsc::channel::<()>();
+        let leaving = spawn("leaving", move || {
+            drop(self);
+            drop(here);
+        });
+        if leaving.is_ok() && gone.recv_timeout(within) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!("a Kafka client does not end, it is left behind");
+        }
+    }
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Failure> {
@@ -91,7 +104,7 @@ impl<C: ProducerContext + 'static> Deref for Polled<C> {
 impl<C: ProducerContext + 'static> Drop for Polled<C> {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        // Waited for, so that no more clients of one transactional id are at work than those that were left behind.
+        // Waited for: it holds the client, which ends with the last who does.
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
@@ -114,7 +127,7 @@ mod tests {
         let (going_on, held) = mpsc::channel::<()>();
         let hangs = move |_: &BaseProducer<DefaultProducerContext>| held.recv();
         assert_eq!(lost.aside(Duration::from_millis(20), hangs), None);
-        drop(lost);
+        lost.end(Duration::from_secs(10));
         let next = Polled::start(&config, DefaultProducerContext).unwrap();
         assert_eq!(next.aside(Duration::from_secs(10), |_| 8), Some(8));
         drop(going_on);

@@ -29,6 +29,9 @@ const CALL: Duration = Duration::from_secs(5);
 /// for the next producer has a newer epoch.
 const NEVER: Duration = Duration::from_secs(6);
 
+/// So long a client may take to end.
+const ENDED: Duration = Duration::from_secs(3);
+
 /// Counts delivery reports: `flush` and `commit_transaction` would wait for them in steps of 100 ms.
 #[derive(Default)]
 struct Reports {
@@ -139,7 +142,9 @@ impl Transactor {
 
     /// A new producer under the same id: what an earlier one left open is aborted, and it is fenced.
     fn renew(&mut self) -> Result<(), Failure> {
-        self.producer = None;
+        if let Some(producer) = self.producer.take() {
+            producer.end(ENDED);
+        }
         let mut delays = Delays::new(Duration::from_millis(50), Duration::from_secs(2));
         loop {
             self.status.beat();
@@ -150,10 +155,11 @@ impl Transactor {
                     self.producer = Some(producer);
                     return Ok(());
                 }
-                Err(error) if is_fatal(&error) => return Err(fatal(&error)),
+                Err(error) if is_fatal(&error) => return Err(fatal(&error, Some(&producer))),
                 Err(error) => {
                     tracing::debug!(%error, "transactions cannot be initialised yet");
                     self.status.set(State::Waiting(AWAY.to_owned()));
+                    producer.end(ENDED);
                     std::thread::sleep(delays.next_delay());
                 }
             }
@@ -202,7 +208,9 @@ impl Transactor {
                 fail_point!("engine::after-commit", |_| std::process::abort());
                 Ok(Outcome::Committed(marks))
             }
-            Err(error) if is_fatal(&error) && !self.outlived() => Err(NotCommitted::Fatal(fatal(&error))),
+            Err(error) if is_fatal(&error) && !self.outlived() => {
+                Err(NotCommitted::Fatal(fatal(&error, self.producer.as_deref())))
+            }
             Err(error) if requires_abort(&error) => Err(self.abort(KafkaFault::Client(error))),
             Err(error) => {
                 tracing::warn!(%error, "a commit is in doubt, the producer is replaced");
@@ -324,7 +332,7 @@ impl Transactor {
 
     fn replace(&mut self, error: &KafkaError) -> NotCommitted {
         if is_fatal(error) && !self.outlived() {
-            return NotCommitted::Fatal(fatal(error));
+            return NotCommitted::Fatal(fatal(error, self.producer.as_deref()));
         }
         self.start_anew(&error.to_string())
     }
@@ -367,12 +375,16 @@ fn requires_abort(error: &KafkaError) -> bool {
     matches!(error, KafkaError::Transaction(inner) if inner.txn_requires_abort() && !inner.is_fatal())
 }
 
-fn fatal(error: &KafkaError) -> Failure {
-    match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::Fenced) => Failure::fatal(
-            "another process runs under the name of this one and has taken its place",
-            "give every process its own PURSIGHT_INSTANCE, then restart this one",
-        ),
+fn fatal(error: &KafkaError, producer: Option<&BaseProducer<Reports>>) -> Failure {
+    // Some calls only say that the client has failed for good; it knows why.
+    let known = producer.and_then(|producer| producer.client().fatal_error()).map(|(code, _)| code);
+    match known.or(error.rdkafka_error_code()) {
+        Some(RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch) => {
+            Failure::fatal(
+                "another process runs under the name of this one and has taken its place",
+                "give every process its own PURSIGHT_INSTANCE, then restart this one",
+            )
+        }
         _ => Failure::fatal(format!("the transactional producer cannot go on: {error}"), "restart the worker"),
     }
 }
