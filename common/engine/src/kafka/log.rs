@@ -97,6 +97,8 @@ impl KafkaLog {
         self.context = Arc::clone(consumer.context());
         leave_behind(std::mem::replace(&mut self.consumer, consumer));
         happenings.push(Happening::Revoked(owned));
+        // Until the new member hears of a broker.
+        happenings.push(Happening::Away("another client takes the place of one that lost every broker".to_owned()));
     }
 
     /// Metadata with its mark, so that a commit in doubt can be recognised.
@@ -362,7 +364,10 @@ mod tests {
         assert!(assigned(&mut log));
         let mut told = Vec::new();
         log.join_anew(&mut told);
-        assert!(matches!(&told[..], [Happening::Revoked(partitions)] if *partitions == all), "{told:?}");
+        assert!(
+            matches!(&told[..], [Happening::Revoked(partitions), Happening::Away(_)] if *partitions == all),
+            "{told:?}"
+        );
         assert!(assigned(&mut log));
     }
 

@@ -115,9 +115,38 @@ impl<C: ProducerContext + 'static> Drop for Polled<C> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use rdkafka::producer::DefaultProducerContext;
+    use std::sync::Mutex;
+    use std::sync::mpsc::Receiver;
+
+    use rdkafka::ClientContext;
+    use rdkafka::producer::{DefaultProducerContext, DeliveryResult};
 
     use super::*;
+
+    /// A client's context that does not end before it is let go.
+    struct FakeHang(Mutex<Receiver<()>>);
+
+    impl ClientContext for FakeHang {}
+
+    impl ProducerContext for FakeHang {
+        type DeliveryOpaque = ();
+
+        fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
+    }
+
+    impl Drop for FakeHang {
+        fn drop(&mut self) {
+            drop(self.0.lock().unwrap().recv());
+        }
+    }
+
+    #[test]
+    fn a_client_that_does_not_end_is_left_behind() {
+        let (going_on, held) = mpsc::channel::<()>();
+        let lost = Polled::start(&ClientConfig::new(), FakeHang(Mutex::new(held))).unwrap();
+        lost.end(Duration::from_millis(20));
+        going_on.send(()).unwrap();
+    }
 
     #[test]
     fn a_call_that_does_not_return_is_left_behind_and_the_next_producer_answers() {

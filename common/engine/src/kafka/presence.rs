@@ -68,9 +68,8 @@ impl Presence {
         if self.asked.elapsed() < if self.away { PROBE } else { REST } {
             return None;
         }
-        let was_away = self.away;
         let (seen, doubts) = match self.view(client) {
-            View::Broker => (was_away.then_some(Seen::Back), 0),
+            View::Broker => (self.away.then_some(Seen::Back), 0),
             View::NoAnswer(reason) => (Some(Seen::Away(reason)), 0),
             View::NoBroker(reason) => {
                 let doubts = if self.another_sees_one() { self.doubts + 1 } else { 0 };
@@ -151,5 +150,18 @@ mod tests {
         let mut presence = Presence::new(&nowhere, "topic");
         presence.away();
         assert_eq!(answers(&mut presence, &blind, 2), ["away", "away"]);
+    }
+
+    #[test]
+    fn a_broker_that_answers_late_is_away_and_not_lost() {
+        let (fake_late, fake_quick) = (MockCluster::new(1).unwrap(), MockCluster::new(1).unwrap());
+        let (late, quick) = (options(&fake_late.bootstrap_servers()), options(&fake_quick.bootstrap_servers()));
+        let client: BaseConsumer = late.client("test").create().unwrap();
+        let mut presence = Presence::new(&quick, "topic");
+        presence.away();
+        assert_eq!(answers(&mut presence, &client, 1), ["back"]);
+        fake_late.broker_round_trip_time(1, PROBE * 10).unwrap();
+        presence.away();
+        assert_eq!(answers(&mut presence, &client, 3), ["away", "away", "away"]);
     }
 }

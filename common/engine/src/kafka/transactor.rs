@@ -265,33 +265,30 @@ impl Transactor {
         fail_point!("planted::offsets-outside-the-transaction", |_| consumer
             .commit(offsets, rdkafka::consumer::CommitMode::Sync)
             .map_err(KafkaFault::Client));
-        let Some(producer) = &self.producer else { return Err(KafkaFault::Client(KafkaError::Canceled)) };
         let Some(metadata) = membership(consumer) else {
             return Err(KafkaFault::Other("the partition was taken away".to_owned()));
         };
         let sent = Arc::new((offsets.clone(), metadata));
-        loop {
-            self.status.beat();
+        let taken = self.repeat(until, |producer| {
             let sent = Arc::clone(&sent);
             let call =
                 move |producer: &BaseProducer<Reports>| producer.send_offsets_to_transaction(&sent.0, &sent.1, CALL);
-            match producer.aside(NEVER, call) {
-                None => {
-                    tracing::warn!("a call into the Kafka client does not return, another client takes its place");
-                    return Err(KafkaFault::Silence("offsets were not taken in time".to_owned()));
-                }
-                Some(Ok(())) => return Ok(()),
-                Some(Err(error)) if is_retriable(&error) && Instant::now() < until => {}
-                Some(Err(error)) => return Err(KafkaFault::Client(error)),
+            producer.aside(NEVER, call).unwrap_or(Err(KafkaError::Canceled))
+        });
+        taken.map_err(|error| match error {
+            KafkaError::Canceled => {
+                tracing::warn!("a call into the Kafka client does not return, another client takes its place");
+                KafkaFault::Silence("offsets were not taken in time".to_owned())
             }
-        }
+            error => KafkaFault::Client(error),
+        })
     }
 
     /// The same call again while the client says that it may be repeated.
     fn repeat(
         &self,
         until: Instant,
-        call: impl Fn(&BaseProducer<Reports>) -> Result<(), KafkaError>,
+        call: impl Fn(&Polled<Reports>) -> Result<(), KafkaError>,
     ) -> Result<(), KafkaError> {
         let Some(producer) = &self.producer else { return Err(KafkaError::Canceled) };
         loop {
@@ -305,22 +302,20 @@ impl Transactor {
 
     /// Ends the open transaction without effect; a producer that cannot even do that is replaced.
     fn abort(&mut self, fault: KafkaFault) -> NotCommitted {
-        match &fault {
-            KafkaFault::Client(error) if is_fatal(error) => return self.replace(error),
+        let aborted = match fault {
+            KafkaFault::Client(error) if is_fatal(&error) => return self.replace(&error),
             // It may have lost its brokers, and would not find them again.
-            KafkaFault::Silence(why) => return self.start_anew(why),
-            _ => {}
-        }
+            KafkaFault::Silence(why) => return self.start_anew(&why),
+            KafkaFault::TooLarge(what) => NotCommitted::Fatal(Failure::fatal(
+                what,
+                "this is a fault of the program: larger content must be split",
+            )),
+            KafkaFault::Client(error) => NotCommitted::Aborted(error.to_string()),
+            KafkaFault::Other(why) => NotCommitted::Aborted(why),
+        };
         match self.repeat(Instant::now() + BUDGET, |producer| producer.abort_transaction(CALL)) {
+            Ok(()) => aborted,
             Err(error) => self.replace(&error),
-            Ok(()) => match fault {
-                KafkaFault::TooLarge(what) => NotCommitted::Fatal(Failure::fatal(
-                    what,
-                    "this is a fault of the program: larger content must be split",
-                )),
-                KafkaFault::Client(error) => NotCommitted::Aborted(error.to_string()),
-                KafkaFault::Silence(why) | KafkaFault::Other(why) => NotCommitted::Aborted(why),
-            },
         }
     }
 
@@ -342,6 +337,14 @@ impl Transactor {
         match self.renew() {
             Ok(()) => NotCommitted::Aborted(format!("the producer was replaced ({why})")),
             Err(failure) => NotCommitted::Fatal(failure),
+        }
+    }
+}
+
+impl Drop for Transactor {
+    fn drop(&mut self) {
+        if let Some(producer) = self.producer.take() {
+            producer.end(ENDED);
         }
     }
 }
