@@ -32,7 +32,7 @@ kafka_ready() {
     grep -q 'Kafka Server started' "$STATE/kafka/server.log" 2>/dev/null && return
     if grep -qE 'FATAL|Exiting Kafka|Error occurred during init' "$STATE/kafka/server.log" 2>/dev/null; then
         tail -5 "$STATE/kafka/server.log" >&2
-        die "Kafka stopped while starting" "see .dev/kafka/server.log"
+        die "Kafka stopped while starting" "see .dev/kafka/server.log; a log that a newer Kafka has written is thrown away by: ./dev down --wipe"
     fi
     return 1
 }

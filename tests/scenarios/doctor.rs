@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use pursight_tests::system::free_port;
 use pursight_tests::{Answer, System, eventually};
+use rdkafka::producer::Producer as _;
 
 /// `doctor` must fail with this exit code and name the fault and its remedy.
 fn doctor(system: &System, code: i32, words: &[&str]) -> Result<()> {
@@ -85,6 +86,24 @@ fn topics_are_missing() -> Result<()> {
     eventually("the topics are gone", || Ok((system.call(&["topics", "check"])?.code != 0).then_some(())))?;
     doctor(&system, 1, &["pursight topics apply"])?;
     workers_refuse(&system, &["pursight topics apply", "missing"])
+}
+
+#[test]
+fn a_transaction_hangs() -> Result<()> {
+    let system = System::bare()?;
+    let topic = pursight_schemas::Topic::Outcome;
+    let at_work = system.kafka.open_transaction(topic, 3, Duration::ZERO)?;
+    let hanging = system.kafka.open_transaction(topic, 9, Duration::from_secs(600))?;
+    let name = topic.name(&system.kafka.prefix);
+    doctor(&system, 1, &[&format!("topic {name} partition 9"), "10 min", "kafka-transactions.sh"])?;
+    let findings = system.call(&["doctor", "--json"])?.json()?.to_string();
+    let command = format!("abort --topic {name} --partition 9 --start-offset 0");
+    assert!(findings.contains(&command) && !findings.contains("partition 3"), "{findings}");
+    hanging.abort_transaction(Duration::from_secs(30))?;
+    let answer = system.call(&["doctor"])?;
+    assert_eq!(answer.code, 0, "{answer:?}");
+    at_work.abort_transaction(Duration::from_secs(30))?;
+    Ok(())
 }
 
 #[test]

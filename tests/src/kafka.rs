@@ -1,6 +1,6 @@
 //! A plain Kafka client: what an upstream team or an auditor would use.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
 use pursight_schemas::topics::partition_of;
@@ -124,6 +124,24 @@ impl Kafka {
         producer.flush(Duration::from_secs(30))?;
         anyhow::ensure!(self.end(partition)? > before, "the record was not written");
         Ok((partition, before))
+    }
+
+    /// One record in a transaction that stays open until the producer aborts it; the record says that it is so old.
+    ///
+    /// # Errors
+    /// The broker says no.
+    pub fn open_transaction(&self, topic: Topic, partition: i32, age: Duration) -> Result<BaseProducer> {
+        let id = format!("{}-test-{}", self.prefix, uuid::Uuid::new_v4());
+        let producer: BaseProducer =
+            self.config().set("transactional.id", id).set("transaction.timeout.ms", "600000").create()?;
+        producer.init_transactions(Duration::from_secs(30))?;
+        producer.begin_transaction()?;
+        let written = (SystemTime::now() - age).duration_since(UNIX_EPOCH)?.as_millis();
+        let name = topic.name(&self.prefix);
+        let record = BaseRecord::to(&name).key("open").payload("open").partition(partition);
+        producer.send(record.timestamp(i64::try_from(written)?)).map_err(|(error, _)| error)?;
+        producer.flush(Duration::from_secs(30))?;
+        Ok(producer)
     }
 
     fn end(&self, partition: i32) -> Result<i64> {

@@ -187,8 +187,9 @@ impl Handler for Registry {
         match tokio::time::timeout(BARRIER, self.ports.barrier.passed(&marks)).await {
             Ok(passed) => passed?,
             Err(_) => {
-                let what = "the read model has not folded our markers yet; is the projection running?".to_owned();
-                return Err(Failure::Transient { what, source: None });
+                let what = "the read model has not folded our markers yet; is the projection running? `pursight doctor` \
+                            names a transaction that holds it back";
+                return Err(Failure::Transient { what: what.to_owned(), source: None });
             }
         }
         let after = |topic| marks.iter().find(|mark| mark.topic == topic).map_or(0, |mark| mark.offset + 1);

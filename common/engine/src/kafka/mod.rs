@@ -6,6 +6,7 @@ pub mod admin;
 mod consumer;
 mod control;
 mod groups;
+mod held_back;
 mod launch;
 mod log;
 mod options;
@@ -15,5 +16,6 @@ mod transactor;
 
 pub use admin::{Admin, AdminError};
 pub use control::follow_control;
+pub use held_back::HeldBack;
 pub use launch::{Launch, launch};
 pub use options::Options;

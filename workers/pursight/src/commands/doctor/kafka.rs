@@ -1,13 +1,18 @@
 //! The broker, the topics and the workers' groups.
 
-use pursight_engine::kafka::Admin;
+use std::time::Duration;
+
 use pursight_engine::kafka::admin::{Cluster, GroupState, TopicFault};
+use pursight_engine::kafka::{Admin, HeldBack};
 use pursight_schemas::topics::READERS;
 
 use super::Finding;
 use crate::commands::topics::fault_text;
 use crate::context::Context;
 use crate::error::CliError;
+
+/// Ours end within seconds, and the broker ends what is left after a producer's timeout: by default a minute.
+const HANGS: Duration = Duration::from_secs(120);
 
 pub async fn look(context: &Context) -> Vec<Finding> {
     let admin = match context.admin() {
@@ -70,7 +75,30 @@ async fn topics(admin: &Admin) -> Vec<Finding> {
         Ok(groups) => findings.extend(groups.iter().map(group)),
         Err(error) => findings.push(Finding::of_error("groups", &error.into())),
     }
+    match admin.held_back().await {
+        Ok(held) => findings.extend(transactions(&held)),
+        Err(error) => findings.push(Finding::of_error("transactions", &error.into())),
+    }
     findings
+}
+
+/// Those that are open for longer than their producer or the broker may leave them.
+fn transactions(held: &[HeldBack]) -> Vec<Finding> {
+    let hanging: Vec<Finding> = held.iter().filter(|one| one.open_for > HANGS).map(transaction).collect();
+    if hanging.is_empty() { vec![Finding::ok("transactions", "none hangs")] } else { hanging }
+}
+
+fn transaction(held: &HeldBack) -> Finding {
+    let HeldBack { topic, partition, offset, open_for } = held;
+    let minutes = open_for.as_secs() / 60;
+    Finding::fail(
+        format!("topic {topic} partition {partition}"),
+        format!("an open transaction has held back everything from offset {offset} on for {minutes} min"),
+        format!(
+            "if its producer is gone, end it with Kafka's own tool: kafka-transactions.sh --bootstrap-server HOST:PORT abort \
+             --topic {topic} --partition {partition} --start-offset {offset} (see infra/kafka/README.md)"
+        ),
+    )
 }
 
 fn group(group: &GroupState) -> Finding {
