@@ -3,13 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use pursight_schemas::{Event, Topic};
-use pursight_tests::flow::{self, Flow};
+use pursight_tests::flow::{self, Flow, Flowing};
 use pursight_tests::{Process, System, eventually};
 
 /// Comings and goings of a guest.
 const ROUNDS: usize = 6;
+/// Most stops until one meets the moment.
+const STOPS: usize = 120;
 
 /// How many markers of owners lie on the source topic.
 fn markers(system: &System) -> Result<usize> {
@@ -60,6 +62,51 @@ fn a_registry_that_slept_through_its_session_makes_nothing_visible() -> Result<(
     let drained = flow::all_ended(&system, &sent)?;
     flow::verify(&system, &sent)?;
     eprintln!("registry: taken over after {took:?}, woken: {woke}, {} commands, drained in {drained:?}", sent.len());
+    Ok(())
+}
+
+/// Stops a registry until it is caught after it has sent its offsets and before its commit.
+fn stop_before_commit(system: &System, registry: &Process, instance: &str, flowing: &Flowing) -> Result<usize> {
+    for stops in 1..=STOPS {
+        registry.signal("STOP")?;
+        if system.kafka.holds_offsets("registry", instance)? {
+            return Ok(stops);
+        }
+        registry.signal("CONT")?;
+        // So long that it is at work again, and each time stopped at another place.
+        flowing.wait_for(20 + stops * 7 % 40)?;
+    }
+    bail!("never between its offsets and its commit in {STOPS} stops")
+}
+
+#[test]
+fn a_registry_that_slept_between_its_offsets_and_its_commit_makes_nothing_visible() -> Result<()> {
+    let system = System::bare()?;
+    let mut projection = system.spawn("projection", "p")?;
+    let (mut a, mut b) = (system.spawn("registry", "a")?, system.spawn("registry", "b")?);
+    for process in [&mut projection, &mut a, &mut b] {
+        process.wait_ready()?;
+    }
+    let flowing = Flow::new(&system, 12)?.start(120);
+    flowing.wait_for(60)?;
+    let stops = stop_before_commit(&system, &a, "a", &flowing)?;
+    let before = markers(&system)?;
+    let took = taken_over(&system, before, 6)?;
+    // The new owner waits for the end of what was open, so the broker has ended it by now.
+    flowing.wait_for(60)?;
+    eventually("the broker has ended the transaction", || {
+        Ok((!system.kafka.holds_offsets("registry", "a")?).then_some(()))
+    })?;
+    a.signal("CONT")?;
+    let woke = woke_well(&mut a)?;
+    flowing.wait_for(120)?;
+    let sent = flowing.stop()?;
+    let drained = flow::all_ended(&system, &sent)?;
+    flow::verify(&system, &sent)?;
+    eprintln!(
+        "caught at stop {stops}, taken over after {took:?}, woken: {woke}, {} commands, drained in {drained:?}",
+        sent.len()
+    );
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! A plain Kafka client: what an upstream team or an auditor would use.
 
+use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
@@ -13,6 +14,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, Headers as _, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
+
+use crate::setting;
 
 /// A record as it lies on the broker.
 #[derive(Debug, Clone)]
@@ -142,6 +145,24 @@ impl Kafka {
         producer.send(record.timestamp(i64::try_from(written)?)).map_err(|(error, _)| error)?;
         producer.flush(Duration::from_secs(30))?;
         Ok(producer)
+    }
+
+    /// Whether the broker has offsets of the group in an open transaction of this worker that nobody has begun to end.
+    ///
+    /// # Errors
+    /// Kafka's tool does not start.
+    pub fn holds_offsets(&self, worker: &str, instance: &str) -> Result<bool> {
+        let id = format!("{}-{worker}-{instance}", self.prefix);
+        let answer = Command::new("java")
+            .args(["-Xmx128m", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1"])
+            .args(["-cp", &format!("{}/*", setting::get("KAFKA_LIBS")?), "org.apache.kafka.tools.TransactionsCommand"])
+            .args(["--bootstrap-server", &self.bootstrap, "describe", "--transactional-id", &id])
+            .output()?;
+        let text = String::from_utf8_lossy(&answer.stdout);
+        let cells = |line: &str| line.split('\t').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+        let cells = text.lines().map(cells).find(|cells| cells.contains(&id));
+        let cells = cells.with_context(|| format!("{text}{}", String::from_utf8_lossy(&answer.stderr)))?;
+        Ok(cells.iter().any(|cell| cell == "Ongoing") && cells.iter().any(|cell| cell.contains("__consumer_offsets-")))
     }
 
     fn end(&self, partition: i32) -> Result<i64> {

@@ -122,6 +122,53 @@ fn a_discovery_whose_worker_is_killed_goes_on_and_ends_as_if_nobody_had_disturbe
 }
 
 #[test]
+fn a_discovery_whose_worker_is_stopped_and_woken_is_ended_once_by_another() -> Result<()> {
+    let customer = Customer::create()?;
+    customer.sql.run(SCHEMA)?;
+    customer.grant_all()?;
+    let system = System::bare()?;
+    let mut workers = Vec::new();
+    for worker in ["registry", "projection", "discovery"] {
+        workers.push(system.spawn(worker, "first")?);
+    }
+    for worker in &mut workers {
+        worker.wait_ready()?;
+    }
+    let mut stopped = workers.remove(2);
+    let stage = Stage::over(system, &customer)?;
+    let proxy = Proxy::to(customer.port)?;
+    let source = stage.source(proxy.port(), 0)?;
+    proxy.set(Fault::Pass);
+    stage.discover(source)?;
+    let last = proxy.requests();
+
+    customer.sql.run("DROP TABLE shop.doomed; ALTER TABLE shop.orders ADD COLUMN note text")?;
+    proxy.set_for(Fault::Hold { request: last }, 1);
+    let run = discover(&stage, source);
+    stage.publish(std::slice::from_ref(&run))?;
+    eventually("the run is at its end", || Ok(proxy.is_holding().then_some(())))?;
+    let second = stage.system.spawn("discovery", "second")?;
+    stopped.signal("STOP")?;
+    let began = Instant::now();
+    let row = stage.ended(&run)?;
+    ensure!(row["state"] == "SUCCEEDED", "{row}\n{}", second.log()?);
+    println!("ended by another {:?} after the stop", began.elapsed());
+    let (found, told) = (left(&stage, source)?, stage.told(&run)?);
+    ensure!(told["attempt"] == 2, "{told}");
+
+    stopped.signal("CONT")?;
+    proxy.release();
+    eventually("the woken worker is ready again, or ends", || {
+        Ok((stopped.ended()?.is_some() || stopped.health("/readyz").is_ok_and(|(status, _)| status == 200))
+            .then_some(()))
+    })?;
+    stage.discover(source)?;
+    ensure!(stage.ends(&run)? == (1, 1), "{:?}", stage.ends(&run)?);
+    ensure!(left(&stage, source)? == found, "the woken worker has changed something");
+    Ok(())
+}
+
+#[test]
 fn what_is_past_its_deadline_before_its_turn_comes_fails_so_and_nobody_is_asked() -> Result<()> {
     let customer = Customer::create()?;
     customer.sql.run(SCHEMA)?;
