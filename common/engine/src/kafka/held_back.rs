@@ -1,8 +1,8 @@
 //! Transactions that nobody has ended: what lies behind the first record of one cannot be read as committed.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use pursight_schemas::Topic;
+use pursight_schemas::{Micros, Topic};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
@@ -19,12 +19,12 @@ pub struct HeldBack {
     pub partition: i32,
     /// First record of the open transaction.
     pub offset: i64,
-    /// How long ago it was written.
-    pub open_for: Duration,
+    /// When that was written, as its producer says.
+    pub written: Micros,
 }
 
 impl Admin {
-    /// The partitions of ours that an open transaction holds back. A transaction at work is among them, with a short time.
+    /// The partitions of ours that an open transaction holds back. One of a transaction at work is among them.
     ///
     /// # Errors
     /// [`AdminError::Refused`], if a topic is missing or may not be read too.
@@ -79,9 +79,8 @@ fn held_back(
     let until = Instant::now() + timeout;
     while Instant::now() < until {
         if let Some(message) = reader.poll(Duration::from_millis(100)) {
-            let written = Duration::from_millis(message?.timestamp().to_millis().unwrap_or_default().unsigned_abs());
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            return Ok(Some(HeldBack { topic, partition, offset, open_for: now.saturating_sub(written) }));
+            let written = Micros::from_millis(message?.timestamp().to_millis().unwrap_or_default());
+            return Ok(Some(HeldBack { topic, partition, offset, written }));
         }
     }
     Ok(None)

@@ -136,7 +136,7 @@ mod tests {
 
     impl Drop for FakeHang {
         fn drop(&mut self) {
-            drop(self.0.lock().unwrap().recv());
+            self.0.lock().unwrap().recv().unwrap();
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use pursight_engine::kafka::admin::{Cluster, GroupState, TopicFault};
 use pursight_engine::kafka::{Admin, HeldBack};
 use pursight_schemas::topics::READERS;
+use pursight_service::clock;
 
 use super::Finding;
 use crate::commands::topics::fault_text;
@@ -84,13 +85,16 @@ async fn topics(admin: &Admin) -> Vec<Finding> {
 
 /// Those that are open for longer than their producer or the broker may leave them.
 fn transactions(held: &[HeldBack]) -> Vec<Finding> {
-    let hanging: Vec<Finding> = held.iter().filter(|one| one.open_for > HANGS).map(transaction).collect();
+    let now = clock::now_micros();
+    let age = |one: &HeldBack| Duration::from_micros(u64::try_from(now - one.written.0).unwrap_or_default());
+    let ages = held.iter().map(|one| (one, age(one)));
+    let hanging: Vec<Finding> = ages.filter(|(_, age)| *age > HANGS).map(|(one, age)| transaction(one, age)).collect();
     if hanging.is_empty() { vec![Finding::ok("transactions", "none hangs")] } else { hanging }
 }
 
-fn transaction(held: &HeldBack) -> Finding {
-    let HeldBack { topic, partition, offset, open_for } = held;
-    let minutes = open_for.as_secs() / 60;
+fn transaction(held: &HeldBack, age: Duration) -> Finding {
+    let HeldBack { topic, partition, offset, .. } = held;
+    let minutes = age.as_secs() / 60;
     Finding::fail(
         format!("topic {topic} partition {partition}"),
         format!("an open transaction has held back everything from offset {offset} on for {minutes} min"),
