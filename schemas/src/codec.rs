@@ -151,7 +151,8 @@ pub fn learn(id: u32, text: &str) -> Result<(), CodecError> {
 
 fn foreign(id: u32, text: &str) -> Result<Schema, CodecError> {
     let bad = |what: String| CodecError::BadSchema(id, what);
-    let schema = parse(id, text)?;
+    let text: serde_json::Value = serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
+    let schema = Schema::parse(&crate::foreign::bare(&text)).map_err(|error| bad(error.to_string()))?;
     let full_name = schema.name().map(|name| name.fullname(None)).unwrap_or_default();
     if newest(&full_name).is_none() {
         return Err(bad(format!("{full_name} is not a record of the contract")));

@@ -6,9 +6,28 @@ use std::collections::HashMap;
 
 use apache_avro::Schema;
 use apache_avro::schema::{RecordSchema, UuidSchema};
+use serde_json::Value as Json;
 
 /// Deepest nesting of types; the contract's records need less than ten.
 const MAX_DEPTH: usize = 32;
+
+/// What reading needs of a schema's text: no documentation, no attributes of others, and no defaults, which only matter to
+/// whoever reads under it as the newer one. A default that does not fit makes the parser (apache-avro 0.22) print the
+/// canonical form of its type, and that panics on an attribute that has the name of one of the schema's own.
+pub(crate) fn bare(schema: &Json) -> Json {
+    match schema {
+        Json::Array(parts) => parts.iter().map(bare).collect(),
+        Json::Object(attributes) => {
+            let kept = attributes.iter().filter_map(|(name, value)| match name.as_str() {
+                "type" | "fields" | "items" | "values" => Some((name.clone(), bare(value))),
+                "name" | "namespace" | "symbols" | "size" | "logicalType" => Some((name.clone(), value.clone())),
+                _ => None,
+            });
+            kept.collect()
+        }
+        plain => plain.clone(),
+    }
+}
 
 /// Says what is wrong with a schema, if anything is.
 pub(crate) fn judge(schema: &Schema) -> Result<(), String> {

@@ -133,6 +133,17 @@ fn an_unknown_symbol_does_not_stop_a_reader() {
     assert_eq!(read.mode, pursight_schemas::DeleteMode::Unknown);
 }
 
+/// The parser panics on this one when it has the default before it: it does not fit, and `symbols` is not the record's own.
+#[test]
+fn a_foreign_schema_may_have_defaults_and_attributes_of_any_kind() {
+    let inner =
+        r#"{"type": "record", "name": "X", "fields": [{"name": "b", "type": "int"}], "symbols": [null], "size": "x"}"#;
+    let field = format!(r#"{{"name": "a", "type": {inner}, "default": "none", "items": 1, "order": "ignore"}}"#);
+    let name = r#""name": "CancelRun", "namespace": "io.pursight.command""#;
+    codec::learn(78, &format!(r#"{{"type": "record", {name}, "fields": [{field}], "doc": 7}}"#)).unwrap();
+    assert_eq!(codec::full_name(&[0, 0, 0, 0, 78]).unwrap(), "io.pursight.command.CancelRun");
+}
+
 #[test]
 fn hostile_bytes_are_errors() {
     let good = codec::encode(&pursight_schemas::CancelRun::default()).unwrap();
