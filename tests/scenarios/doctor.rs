@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use pursight_tests::system::free_port;
 use pursight_tests::{Answer, System, eventually};
 use rdkafka::producer::Producer as _;
+use uuid::Uuid;
 
 /// `doctor` must fail with this exit code and name the fault and its remedy.
 fn doctor(system: &System, code: i32, words: &[&str]) -> Result<()> {
@@ -60,6 +61,19 @@ fn the_database_is_away() -> Result<()> {
     let answer = system.call(&["doctor"])?;
     assert!(!answer.out.contains("canary-7731") && !answer.err.contains("canary-7731"), "{answer:?}");
     waiting_workers_say(&system, "database")
+}
+
+#[test]
+fn the_database_is_full() -> Result<()> {
+    let mut system = System::bare()?;
+    // A role for which there is room nowhere: the shared server stays open for the other tests.
+    let role = format!("crowded_{}", Uuid::new_v4().simple());
+    system.sql.run(&format!("CREATE ROLE {role} LOGIN PASSWORD 'crowded' CONNECTION LIMIT 0"))?;
+    let (_, place) = system.settings["PURSIGHT_DATABASE_URL"].split_once('@').context("an address")?;
+    system.settings.insert("PURSIGHT_DATABASE_URL".into(), format!("postgres://{role}:crowded@{place}"));
+    doctor(&system, 3, &["too many", "max_connections"])?;
+    waiting_workers_say(&system, "database")?;
+    system.sql.run(&format!("DROP ROLE {role}"))
 }
 
 /// Workers whose dependency is away stay, and `/readyz` says what they wait for.

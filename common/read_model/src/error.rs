@@ -40,6 +40,12 @@ impl ReadModelError {
         move |source| Self::Database { what, source }
     }
 
+    /// Whether the server has no room for another session.
+    pub fn is_full(&self) -> bool {
+        let Self::Database { source: sqlx::Error::Database(error), .. } = self else { return false };
+        error.code().is_some_and(|code| code == "53300")
+    }
+
     /// Whether the same call may work later: the server is away, overloaded, or another transaction was in the way.
     pub fn is_transient(&self) -> bool {
         match self {

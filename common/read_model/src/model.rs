@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgPool, PgTransaction};
-use sqlx::{AssertSqlSafe, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -73,8 +73,20 @@ impl ReadModel {
     /// The server does not answer within the acquire timeout.
     pub async fn ping(&self) -> Result<(), ReadModelError> {
         let during = ReadModelError::during;
-        let mut connection = self.pool.acquire().await.map_err(during("connecting to the read model"))?;
+        let mut connection = match self.pool.acquire().await {
+            Err(sqlx::Error::PoolTimedOut) => Err(self.reason().await),
+            acquired => acquired,
+        }
+        .map_err(during("connecting to the read model"))?;
         connection.ping().await.map_err(during("asking the read model for a sign of life"))
+    }
+
+    /// What a login meets: the pool tries again for as long as it may, and then says only that.
+    async fn reason(&self) -> sqlx::Error {
+        match timeout(TURN, self.pool.connect_options().connect()).await {
+            Ok(Err(error)) => error,
+            _ => sqlx::Error::PoolTimedOut,
+        }
     }
 
     /// The schema's name.

@@ -241,6 +241,10 @@ pub fn database_error(error: &ReadModelError) -> CliError {
         ReadModelError::Settings(_) => CliError::usage(what, "correct PURSIGHT_DATABASE_URL"),
         ReadModelError::NotMigrated(_) => CliError::failed(what, "run: pursight migrate"),
         ReadModelError::Role { remedy, .. } => CliError::failed(what, remedy.clone()),
+        _ if error.is_full() => CliError::unreachable(
+            what,
+            "end sessions that nobody needs, raise PostgreSQL's max_connections, or lower PURSIGHT_DATABASE_POOL_SIZE",
+        ),
         _ if error.is_transient() => CliError::unreachable(what, "start PostgreSQL, or correct PURSIGHT_DATABASE_URL"),
         ReadModelError::Database { .. } | ReadModelError::Migrate(_) => {
             CliError::failed(what, "is the read model migrated, and may this user read it? pursight doctor")
