@@ -127,7 +127,8 @@ fn plan(words: &Words, seed: u64) -> Plan {
     let mut plan = if words.small { Plan::small(seed) } else { Plan::full(seed, words.minutes) };
     plan.operations = words.operations.unwrap_or(plan.operations);
     if let Some(percent) = words.crash_points {
-        let points = planted::CRASH_POINTS.map(|point| format!("{point}={percent}%return"));
+        // Nobody dies while it takes over: it would not get to work.
+        let points = planted::CRASH_POINTS.map(|point| format!("{point}=20*off->{percent}%return"));
         plan.environment.insert("FAILPOINTS".to_owned(), points.join(";"));
     }
     plan.environment.extend(words.set.iter().cloned());
