@@ -99,19 +99,36 @@ impl Scene<'_> {
 
     /// Waits for the end of all work, then stops the workers; the projection last, so that it has folded everything.
     fn end(&self, fleet: &Fleet<'_>, log: &Log<'_>, began: Instant) -> Result<()> {
-        let tend = || fleet.tend();
         let healed = Instant::now();
-        let mut open = drain::drain(log, self.url, self.plan.drain, &tend)?;
+        let mut open = self.drained(fleet, log)?;
         let seconds = healed.elapsed().as_secs_f64();
         self.diary.act("drained", "all", None, json!({"seconds": seconds, "open": open.len()}))?;
         let (projection, others) = (&WORKERS[..1], &WORKERS[1..]);
         fleet.stop(others)?;
         if open.is_empty() {
-            open = drain::drain(log, self.url, self.plan.drain, &tend)?;
+            open = self.drained(fleet, log)?;
         }
         fleet.stop(projection)?;
         self.folder.write("open", &open)?;
         self.diary.act("finished", "all", None, json!({"seconds": began.elapsed().as_secs_f64()}))
+    }
+
+    /// What is still open when the wait for the end of all work is over. Whoever dies meanwhile is started again beside it.
+    fn drained(&self, fleet: &Fleet<'_>, log: &Log<'_>) -> Result<Vec<String>> {
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let tending = scope.spawn(|| -> Result<()> {
+                while !over.load(Ordering::Relaxed) {
+                    fleet.tend()?;
+                    std::thread::sleep(TEND_EVERY);
+                }
+                Ok(())
+            });
+            let open = drain::drain(log, self.url, self.plan.drain);
+            over.store(true, Ordering::Relaxed);
+            joined(tending)?;
+            Ok(open)
+        })
     }
 
     /// Everything that the checks look at.
