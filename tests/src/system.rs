@@ -156,6 +156,17 @@ impl System {
         Process::start(command, &listen, &self.folder.path().join(format!("{worker}-{instance}.log")))
     }
 
+    /// Several at once, each a worker and its instance; returns when all are ready.
+    ///
+    /// # Errors
+    /// One does not start, or does not get ready.
+    pub fn spawn_ready<const N: usize>(&self, wanted: [(&str, &str); N]) -> Result<[Process; N]> {
+        let started = wanted.iter().map(|(worker, instance)| self.spawn(worker, instance));
+        let mut processes = started.collect::<Result<Vec<_>>>()?;
+        processes.iter_mut().try_for_each(Process::wait_ready)?;
+        processes.try_into().map_err(|_| anyhow::anyhow!("as many as were wanted"))
+    }
+
     /// Ends the workers; `signal` as `kill` takes it.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use pursight_tests::proxy::{Fault, Proxy};
+use pursight_tests::proxy::Fault;
 use pursight_tests::{Customer, eventually};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -83,11 +83,7 @@ fn a_discovery_is_cancelled_between_two_pages_and_one_that_waits_for_its_turn_be
     customer.sql.run(SCHEMA)?;
     customer.grant_all()?;
     let stage = Stage::start(&customer)?;
-    let proxy = Proxy::to(customer.port)?;
-    let source = stage.source(proxy.port(), 0)?;
-    proxy.set(Fault::Pass);
-    stage.discover(source)?;
-    let requests = proxy.requests();
+    let (proxy, source, requests) = stage.discovered(customer.port)?;
     customer.sql.run("DROP TABLE shop.doomed; COMMENT ON TABLE shop.orders IS 'changed'")?;
     proxy.set_for(Fault::Hold { request: requests }, 1);
     let discover = |source: Uuid| stage.command("DiscoverSchema", json!({"source_id": source, "full": true}));

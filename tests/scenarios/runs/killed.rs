@@ -47,13 +47,7 @@ fn a_discovery_whose_worker_is_killed_goes_on_and_ends_as_if_nobody_had_disturbe
     let mut system = System::bare()?;
     system.tenant.clone_from(&undisturbed.system.tenant);
     system.settings.insert("PURSIGHT_TENANT".to_owned(), system.tenant.clone());
-    let mut others = Vec::new();
-    for worker in ["registry", "projection"] {
-        others.push(system.spawn(worker, "first")?);
-    }
-    for other in &mut others {
-        other.wait_ready()?;
-    }
+    let _others = system.spawn_ready([("registry", "first"), ("projection", "first")])?;
     let stage = Stage::over(system, &customer)?;
     let proxy = Proxy::to(customer.port)?;
     stage.create(id, proxy.port())?;
@@ -127,20 +121,10 @@ fn a_discovery_whose_worker_is_stopped_and_woken_is_ended_once_by_another() -> R
     customer.sql.run(SCHEMA)?;
     customer.grant_all()?;
     let system = System::bare()?;
-    let mut workers = Vec::new();
-    for worker in ["registry", "projection", "discovery"] {
-        workers.push(system.spawn(worker, "first")?);
-    }
-    for worker in &mut workers {
-        worker.wait_ready()?;
-    }
-    let mut stopped = workers.remove(2);
+    let [_registry, _projection, mut stopped] =
+        system.spawn_ready([("registry", "first"), ("projection", "first"), ("discovery", "first")])?;
     let stage = Stage::over(system, &customer)?;
-    let proxy = Proxy::to(customer.port)?;
-    let source = stage.source(proxy.port(), 0)?;
-    proxy.set(Fault::Pass);
-    stage.discover(source)?;
-    let last = proxy.requests();
+    let (proxy, source, last) = stage.discovered(customer.port)?;
 
     customer.sql.run("DROP TABLE shop.doomed; ALTER TABLE shop.orders ADD COLUMN note text")?;
     proxy.set_for(Fault::Hold { request: last }, 1);

@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 use pursight_schemas::topics::partition_of;
 use pursight_schemas::{Event, Micros, Topic};
 use pursight_tests::database::Sql;
+use pursight_tests::proxy::{Fault, Proxy};
 use pursight_tests::{Customer, System, eventually};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -127,6 +128,16 @@ impl Stage {
         let row = self.run(&self.command("DiscoverSchema", json!({"source_id": source, "strategy": "AGGRESSIVE"})))?;
         ensure!(row["state"] == "SUCCEEDED", "{row}");
         Ok(row["result"].clone())
+    }
+
+    /// A source behind a proxy, discovered once, and how many requests that took on one connection.
+    pub fn discovered(&self, port: u16) -> Result<(Proxy, Uuid, u32)> {
+        let proxy = Proxy::to(port)?;
+        let source = self.source(proxy.port(), 0)?;
+        proxy.set(Fault::Pass);
+        self.discover(source)?;
+        let requests = proxy.requests();
+        Ok((proxy, source, requests))
     }
 
     /// The run as `v_run` tells it.

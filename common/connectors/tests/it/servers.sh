@@ -3,7 +3,7 @@
 set -eu
 bin=$1 password=$2 good=$3 expired=$4 plain=$5 standby=$6
 dir=$(mktemp -d /tmp/pursight-connectors-XXXXXX)
-trap 'kill -INT $(jobs -p) 2>/dev/null || true; wait; rm -rf "$dir"' EXIT
+trap 'for each in good stale plain standby; do "$bin/pg_ctl" -D "$dir/$each" -m fast -s stop >/dev/null 2>&1 || true; done; rm -rf "$dir"' EXIT
 cd "$dir"
 
 authority() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj "/CN=$2" -keyout "$1.key" -out "$1.crt"; }
@@ -44,17 +44,12 @@ cp -a good standby
 touch standby/standby.signal
 cp -a good stale
 cp -a good plain
-"$bin/postgres" -D good -p "$good" -c ssl=on -c ssl_cert_file="$dir/server.crt" -c ssl_key_file="$dir/server.key" >good.log 2>&1 &
-"$bin/postgres" -D stale -p "$expired" -c ssl=on -c ssl_cert_file="$dir/stale.crt" -c ssl_key_file="$dir/stale.key" >stale.log 2>&1 &
-"$bin/postgres" -D plain -p "$plain" >plain.log 2>&1 &
-"$bin/postgres" -D standby -p "$standby" -c ssl=on -c ssl_cert_file="$dir/server.crt" -c ssl_key_file="$dir/server.key" >standby.log 2>&1 &
-for port in "$good" "$expired" "$plain" "$standby"; do
-    tries=0
-    until "$bin/pg_isready" -q -h 127.0.0.1 -p "$port" -U postgres; do
-        tries=$((tries + 1))
-        if [ "$tries" -gt 300 ]; then cat ./*.log >&2; exit 1; fi
-        sleep 0.1 # between two looks at the condition
-    done
-done
+# Returns when the server takes connections. Its output goes to its own log: whoever reads ours would wait for its end.
+start() { "$bin/pg_ctl" -D "$1" -l "$1.log" -s -w -t 60 -o "$2" start >"$1.ctl" 2>&1 || { cat "$1.ctl" "$1.log" >&2; exit 1; }; }
+tls() { echo "-c ssl=on -c ssl_cert_file=$dir/$1.crt -c ssl_key_file=$dir/$1.key"; }
+start good "-p $good $(tls server)"
+start stale "-p $expired $(tls stale)"
+start plain "-p $plain"
+start standby "-p $standby $(tls server)"
 echo "READY $dir"
 cat >/dev/null

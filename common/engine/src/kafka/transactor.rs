@@ -140,11 +140,15 @@ impl Transactor {
         &self.status
     }
 
-    /// A new producer under the same id: what an earlier one left open is aborted, and it is fenced.
-    fn renew(&mut self) -> Result<(), Failure> {
+    fn end(&mut self) {
         if let Some(producer) = self.producer.take() {
             producer.end(ENDED);
         }
+    }
+
+    /// A new producer under the same id: what an earlier one left open is aborted, and it is fenced.
+    fn renew(&mut self) -> Result<(), Failure> {
+        self.end();
         let mut delays = Delays::new(Duration::from_millis(50), Duration::from_secs(2));
         loop {
             self.status.beat();
@@ -343,9 +347,7 @@ impl Transactor {
 
 impl Drop for Transactor {
     fn drop(&mut self) {
-        if let Some(producer) = self.producer.take() {
-            producer.end(ENDED);
-        }
+        self.end();
     }
 }
 
