@@ -13,7 +13,7 @@ use pursight_tests::canary::{Canary, Found};
 use pursight_tests::process::{Process, http_get};
 use pursight_tests::servers::{Broker, Cluster};
 use pursight_tests::system::{free_port, write_private};
-use pursight_tests::{Answer, Customer, System};
+use pursight_tests::{Answer, Customer, System, eventually};
 use tempfile::TempDir;
 
 use super::places::Place;
@@ -185,7 +185,12 @@ impl World {
     /// Keeps the command line and the environment of a process, as other processes may see them.
     pub fn look_at(&self, pid: u32) -> Result<()> {
         for what in ["cmdline", "environ"] {
-            self.keep(what, &fs::read(format!("/proc/{pid}/{what}"))?)?;
+            let seen = eventually("the process shows itself", || {
+                let bytes = fs::read(format!("/proc/{pid}/{what}"))?;
+                // Both are empty until the kernel has put the new program in place, and again when it has ended.
+                Ok((!bytes.is_empty() || has_ended(pid)?).then_some(bytes))
+            })?;
+            self.keep(what, &seen)?;
         }
         Ok(())
     }
@@ -269,6 +274,11 @@ impl World {
         }
         Some(ranges)
     }
+}
+
+/// Whether a process is over and only waits for its parent.
+fn has_ended(pid: u32) -> Result<bool> {
+    Ok(fs::read_to_string(format!("/proc/{pid}/status"))?.contains("\nState:\tZ"))
 }
 
 /// The same command, allowed to dump as large a core as the system lets it, in `folder`.
