@@ -33,8 +33,7 @@ pub enum NameError {
 impl SourceName {
     /// Normalises a name, or says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let normal: String = text.nfkc().collect();
-        let display = normal.trim().to_owned();
+        let display = nfkc(text).trim().to_owned();
         if display.is_empty() {
             return Err(NameError::Empty);
         }
@@ -44,9 +43,18 @@ impl SourceName {
         if display.chars().count() > MAX_NAME_CHARS {
             return Err(NameError::TooLong);
         }
-        let key = default_case_fold_str(&display).nfkc().collect();
+        let key = folded(&display);
         Ok(Self { display, key })
     }
+}
+
+/// In ASCII it changes nothing, and most names are ASCII.
+fn nfkc(text: &str) -> String {
+    if text.is_ascii() { text.to_owned() } else { text.nfkc().collect() }
+}
+
+fn folded(text: &str) -> String {
+    if text.is_ascii() { text.to_ascii_lowercase() } else { default_case_fold_str(text).nfkc().collect() }
 }
 
 /// Whether a text may name a tenant: `[a-z0-9][a-z0-9-]{0,62}`.
@@ -66,6 +74,13 @@ mod tests {
         assert_eq!(SourceName::parse(" Straße ")?.key, SourceName::parse("STRASSE")?.key);
         assert_eq!(SourceName::parse("ﬁle")?.display, "file");
         Ok(())
+    }
+
+    #[test]
+    fn ascii_is_folded_as_unicode_says() {
+        let all: String = (0..128_u8).map(char::from).collect();
+        assert_eq!(nfkc(&all), all.nfkc().collect::<String>());
+        assert_eq!(folded(&all), default_case_fold_str(&all).nfkc().collect::<String>());
     }
 
     #[test]
