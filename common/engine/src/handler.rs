@@ -33,8 +33,8 @@ pub trait Handler: Send + Sync + 'static {
     }
 
     /// What probably comes next, while the batch before it is handled and committed: a time to compute what these records
-    /// alone decide. May not come, and may be for nothing: after a loss or an abort others come. Runs on a thread that may
-    /// be blocked.
+    /// alone decide, and to ask for what they need. May not come, and may be for nothing: after a loss or an abort others
+    /// come. Runs on a thread of the runtime that may be blocked.
     fn prepare(&self, records: &[Record], claim: &Claim) {
         let _ = (records, claim);
     }

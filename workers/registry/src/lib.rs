@@ -30,10 +30,11 @@ pub use decide::Rules;
 pub use lookup::Ledger;
 
 use crate::admit::{Admission, Admitted};
+use crate::lookup::Known;
 use crate::owned::Owned;
-use crate::prepared::Prepared;
+use crate::prepared::{Batch, Prepared};
 use crate::stage::Stage;
-use crate::state::{Effect, layers};
+use crate::state::Effect;
 use crate::write::Writer;
 
 /// This worker's name: in its consumer group, in `ce_source`, in dead letters.
@@ -133,20 +134,23 @@ impl Registry {
     async fn together(
         &self,
         records: &[(&Record, Admission)],
+        asked: Option<Known>,
         claim: &Claim,
         owned: &mut Owned,
     ) -> Result<Vec<Line>, Failure> {
         let commands = records.iter().filter_map(|(_, admitted)| admitted.as_ref().ok()).map(|one| &one.command);
         let question = lookup::question(claim.partition(), commands, &owned.overlay);
-        let snapshot = self.ports.ledger.look_up(&question).await?;
-        owned.observe(&snapshot, self.settings.overlay)?;
-        let base = layers(snapshot);
+        let known = match asked.filter(|known| known.answers(&question, owned)) {
+            Some(known) => known,
+            None => Known::ask(self.ports.ledger.as_ref(), question).await?,
+        };
+        owned.observe(known.folded, self.settings.overlay)?;
         let topic = Topic::Command.name(&self.settings.prefix);
         let mut stage = Stage::new(&self.settings.rules, &topic, owned.owner, self.ports.seal.as_ref());
         let mut lines = Vec::with_capacity(records.len());
         for (record, admitted) in records {
             let Owned { overlay, deciding, .. } = &mut *owned;
-            lines.push(stage.record(record, admitted, overlay, &base, deciding)?);
+            lines.push(stage.record(record, admitted, overlay, &known.base, deciding)?);
             if stage.is_full() {
                 commit(&mut stage, claim, owned, record.offset + 1).await?;
             }
@@ -208,12 +212,12 @@ impl Handler for Registry {
         let mut lines = Vec::with_capacity(batch.len());
         let done = batch.iter().take_while(|record| record.offset < owned.next).count();
         lines.extend(batch[..done].iter().map(|_| Line { outcome: "DONE_BEFORE", ..Line::default() }));
-        let admitted = self.prepared.take(&batch[done..], epoch, &self.ports.keys);
+        let (admitted, mut asked) = self.prepared.take(&batch[done..], epoch, &self.ports.keys).await;
         let mut rest = admitted.as_slice();
         while !rest.is_empty() {
             let commands = rest.iter().map(|(_, admitted)| admitted.as_ref().ok().map(|one| &one.command));
             let (now, later) = rest.split_at(lookup::together(commands).max(1));
-            lines.extend(self.together(now, claim, &mut owned).await?);
+            lines.extend(self.together(now, asked.take(), claim, &mut owned).await?);
             rest = later;
         }
         Ok(lines)
@@ -224,7 +228,17 @@ impl Handler for Registry {
     }
 
     fn prepare(&self, records: &[Record], claim: &Claim) {
-        self.prepared.admit(records, claim.epoch(), &self.ports.keys);
+        let Some(first) = records.first() else { return };
+        let Some(tell) = self.prepared.begin(first.partition, first.offset, claim.epoch()) else { return };
+        // On one processor: the others decide.
+        let admitted: Vec<_> =
+            records.iter().map(|record| (record.offset, admit::admit(record, &self.ports.keys))).collect();
+        let commands: Vec<_> =
+            admitted.iter().map(|(_, admitted)| admitted.as_ref().ok().map(|one| &one.command)).collect();
+        let asking = Known::ask_ahead(self.ports.ledger.as_ref(), first.partition, &commands);
+        let known = tokio::runtime::Handle::current().block_on(asking);
+        // Its turn may have passed, or its partition.
+        drop(tell.send(Batch { admissions: admitted.into_iter().collect(), known }));
     }
 
     /// A command that was new and made the decider panic is answered, so that its publisher does not wait for ever.

@@ -1,5 +1,8 @@
 //! What a batch must know before it is decided, and the port by which it is asked. Decides nothing.
 
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
 use async_trait::async_trait;
 use pursight_engine::Failure;
 use pursight_read_model::ReadModel;
@@ -7,8 +10,11 @@ use pursight_read_model::decider::{Filter, Query, Snapshot};
 use pursight_schemas::{BulkFilter, Command};
 
 use crate::decide::{MOST_SOURCES, claimed_name, is_sound_filter, like};
-use crate::owned::Overlay;
+use crate::owned::{Overlay, Owned};
+use crate::state::{Layer, layers};
 
+/// What was asked ahead of its turn is used for so long: the ends of runs are in no overlay.
+const FRESH: Duration = Duration::from_secs(1);
 /// Most sources that are looked up at once: their configurations are held in memory.
 const MOST_KEYS: usize = 600;
 
@@ -33,6 +39,58 @@ impl Ledger for ReadModel {
                 Failure::fatal(error.to_string(), "look at the log of PostgreSQL, and run `pursight doctor`")
             }
         })
+    }
+}
+
+/// An answer of the read model, and to what.
+pub struct Known {
+    question: Query,
+    at: Instant,
+    /// Next offsets of the source and of the outcome topic that it had not folded.
+    pub folded: (i64, i64),
+    /// By tenant.
+    pub base: HashMap<String, Layer>,
+}
+
+impl Known {
+    /// Asks.
+    ///
+    /// # Errors
+    /// [`Failure::Transient`] while the read model cannot be asked.
+    pub async fn ask(ledger: &dyn Ledger, question: Query) -> Result<Self, Failure> {
+        let at = Instant::now();
+        let snapshot = ledger.look_up(&question).await?;
+        let folded = (snapshot.source_next, snapshot.outcome_next);
+        Ok(Self { question, at, folded, base: layers(snapshot) })
+    }
+
+    /// Asks ahead of the turn, for as many of these commands as are decided together. What has to be asked in its turn, or
+    /// is not answered soon, is not worth waiting for.
+    pub async fn ask_ahead(ledger: &dyn Ledger, partition: i32, commands: &[Option<&Command>]) -> Option<Self> {
+        let count = together(commands.iter().copied());
+        let question = question(partition, commands[..count].iter().copied().flatten(), &Overlay::default());
+        if question.filter.is_some() {
+            return None;
+        }
+        tokio::time::timeout(FRESH, Self::ask(ledger, question)).await.ok()?.ok()
+    }
+
+    /// Whether it answers this question as well as asking now would. The overlay has grown since, and with it the names
+    /// asked for: those that it knows, and will know when it has forgotten what is folded here, need no answer.
+    pub fn answers(&self, question: &Query, owned: &Owned) -> bool {
+        let is_known = |(tenant, name): &(String, String)| {
+            owned.overlay.layer(tenant).is_some_and(|layer| layer.knows_name(name, self.folded.0))
+                || self.base.get(tenant).is_some_and(|layer| layer.knows_name(name, 0))
+        };
+        self.at.elapsed() < FRESH
+            && owned.has_seen_no_later(self.folded)
+            && question.partition == self.question.partition
+            && question.commands == self.question.commands
+            && question.sources == self.question.sources
+            && question.runs == self.question.runs
+            && question.tenants == self.question.tenants
+            && question.filter == self.question.filter
+            && question.names.iter().all(is_known)
     }
 }
 

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 
 use pursight_engine::Failure;
-use pursight_read_model::decider::Snapshot;
 use uuid::Uuid;
 
 use crate::state::{Effect, Layer};
@@ -63,18 +62,22 @@ impl Owned {
         Self { owner, overlay: Overlay::default(), next: 0, deciding: None, seen }
     }
 
-    /// Takes note of a snapshot's positions, and forgets what it has folded.
+    /// Whether no snapshot was newer than these positions, in either topic.
+    pub fn has_seen_no_later(&self, folded: (i64, i64)) -> bool {
+        self.seen.0 <= folded.0 && self.seen.1 <= folded.1
+    }
+
+    /// Takes note of a snapshot's positions in the source and the outcome topic, and forgets what it has folded.
     ///
     /// # Errors
     /// [`Failure::Transient`] when the snapshot is older than one that was seen before, or when too much of ours is not
     /// folded yet. Waiting is right in both cases; an answer would be wrong.
-    pub fn observe(&mut self, snapshot: &Snapshot, most: usize) -> Result<(), Failure> {
-        let (source, outcome) = (snapshot.source_next, snapshot.outcome_next);
-        if source < self.seen.0 || outcome < self.seen.1 {
+    pub fn observe(&mut self, folded: (i64, i64), most: usize) -> Result<(), Failure> {
+        if !self.has_seen_no_later(folded) {
             return Err(waiting("the read model is older than it was: an old copy in its place, or a lagging standby"));
         }
-        self.seen = (source, outcome);
-        self.overlay.prune(source, outcome);
+        self.seen = folded;
+        self.overlay.prune(folded.0, folded.1);
         if self.overlay.len() > most {
             return Err(waiting(
                 "too many decisions wait to be folded into the read model; is the projection running?",

@@ -197,6 +197,12 @@ impl Layer {
         self.sources.values().map(|placed| &placed.value)
     }
 
+    /// Whether this layer alone tells who has a folded name, or that nobody has, and still does so when it has forgotten
+    /// what lies before an offset of the source topic.
+    pub fn knows_name(&self, key: &str, from: i64) -> bool {
+        self.names.get(key).is_some_and(|placed| placed.offset >= from)
+    }
+
     /// A source in this layer alone.
     pub fn source(&self, id: Uuid) -> Option<&Source> {
         self.sources.get(&id).map(|placed| &placed.value)

@@ -168,8 +168,9 @@ impl Rig {
         let (status, stop, inbox) = (Status::default(), CancellationToken::new(), Inbox::default());
         let log = memory.log(inbox.waker());
         let seal = Arc::new(Rot13);
+        // So small that there is something to prepare while a batch is decided.
         let settings =
-            pursight_engine::Settings { worker: "registry", prefix: "test".into(), parallel: 4, batch: 500, seal };
+            pursight_engine::Settings { worker: "registry", prefix: "test".into(), parallel: 4, batch: 3, seal };
         let worker = Worker::new(log, inbox, Arc::new(handler), settings, status.clone(), runtime.handle().clone());
         let stopping = stop.clone();
         let thread = Some(std::thread::spawn(move || worker.run(&stopping)));
