@@ -150,6 +150,11 @@ impl Rig {
 
     /// A worker that owns nothing yet.
     pub fn prepared(overlay: usize) -> Self {
+        Self::in_batches(overlay, 500)
+    }
+
+    /// The same, with batches of at most so many records.
+    pub fn in_batches(overlay: usize, batch: usize) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let signing = key(folder.path(), "key.pem", "trusted.json", &[TENANT, "other"]);
@@ -168,9 +173,8 @@ impl Rig {
         let (status, stop, inbox) = (Status::default(), CancellationToken::new(), Inbox::default());
         let log = memory.log(inbox.waker());
         let seal = Arc::new(Rot13);
-        // So small that there is something to prepare while a batch is decided.
         let settings =
-            pursight_engine::Settings { worker: "registry", prefix: "test".into(), parallel: 4, batch: 3, seal };
+            pursight_engine::Settings { worker: "registry", prefix: "test".into(), parallel: 4, batch, seal };
         let worker = Worker::new(log, inbox, Arc::new(handler), settings, status.clone(), runtime.handle().clone());
         let stopping = stop.clone();
         let thread = Some(std::thread::spawn(move || worker.run(&stopping)));

@@ -241,6 +241,43 @@ fn nothing_is_decided_before_the_read_model_has_passed_the_markers() {
     rig.end();
 }
 
+/// With small batches each is prepared while the one before is decided, and depends on what that decides.
+#[test]
+fn the_same_is_decided_however_it_is_cut_into_batches() {
+    let decided = |batch: usize, held: bool| {
+        let rig = Rig::in_batches(1_000, batch);
+        let source = |at: usize| id(u128::try_from(at % 5 + 1).unwrap());
+        let name = |at: usize| ["orders", "shop", "ledger"][at % 3];
+        for at in 0..60 {
+            let (kind, body) = match at * 7 % 11 {
+                0..=3 => ("CreateDataSource", {
+                    let mut body = create(name(at));
+                    body["source_id"] = json!(source(at));
+                    body
+                }),
+                4..=6 => ("UpdateDataSource", json!({"source_id": source(at), "patch": {"name": name(at / 2)}})),
+                7 | 8 => ("DeleteDataSource", json!({"source_id": source(at), "mode": "SOFT"})),
+                _ => ("RestoreDataSource", json!({"source_id": source(at)})),
+            };
+            rig.send_as(id(1_000 + u128::try_from(at).unwrap()), kind, body);
+        }
+        rig.assign();
+        // Taken over: from here on the read model may stand still.
+        eventually("something is decided", || !rig.audits().is_empty());
+        rig.projection.set(|state| state.held = held);
+        rig.settled(60);
+        let (outcomes, sources) = (rig.outcomes(), rig.events(Topic::Source).len());
+        rig.end();
+        (outcomes, sources)
+    };
+    let whole = decided(500, false);
+    let told = |outcome: &str| whole.0.iter().any(|one| one == outcome);
+    assert!(told("CommandSucceeded") && told("CommandRejected NAME_TAKEN") && told("CommandRejected SOURCE_DELETED"));
+    for (batch, held) in [(1, false), (3, false), (3, true), (7, true)] {
+        assert_eq!(decided(batch, held), whole, "batches of {batch}, the projection held: {held}");
+    }
+}
+
 #[test]
 fn half_a_batch_is_not_decided_twice() {
     let mut rig = Rig::prepared(1_000);
