@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::commands::{Publisher, acknowledged, send};
 use crate::limit::{Bare, commit};
-use crate::progress::PATIENCE;
+use crate::progress::until;
 use crate::report::{Report, Target, share};
 
 const SUITE: &str = "latency";
@@ -179,10 +179,10 @@ impl Rows {
     fn wait(&self, query: &str, id: Uuid, stop: &AtomicBool) -> Result<f64> {
         let start = Instant::now();
         let statement = self.runtime.block_on(self.client.prepare(query))?;
-        while self.runtime.block_on(self.client.query_opt(&statement, &[&id]))?.is_none() {
-            anyhow::ensure!(start.elapsed() < PATIENCE && !stop.load(Ordering::SeqCst), "no row came: {query}");
-            std::thread::sleep(Duration::from_micros(500));
-        }
+        until("the row is there", Duration::from_micros(500), || {
+            anyhow::ensure!(!stop.load(Ordering::SeqCst), "something else failed: {query}");
+            Ok(self.runtime.block_on(self.client.query_opt(&statement, &[&id]))?)
+        })?;
         Ok(start.elapsed().as_secs_f64())
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use pursight_schemas::topics::partition_of;
 use pursight_schemas::{Event, Topic};
+use pursight_tests::wait::within;
 use pursight_tests::{Read, System};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Message as _;
@@ -15,20 +16,11 @@ use uuid::Uuid;
 const CALL: Duration = Duration::from_secs(20);
 
 /// The longest that anything here may take.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Asks again every few milliseconds until there is an answer.
-pub fn until<T>(what: &str, pause: Duration, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = ask()? {
-            return Ok(found);
-        }
-        if Instant::now() > end {
-            bail!("{what} did not come true within {PATIENCE:?}");
-        }
-        std::thread::sleep(pause);
-    }
+/// Asks again after each pause, which is how exactly a time is measured, until there is an answer.
+pub fn until<T>(what: &str, pause: Duration, ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    within(PATIENCE, pause, what, ask)
 }
 
 /// An observer of one system.
