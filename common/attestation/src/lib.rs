@@ -22,7 +22,7 @@ pub use key_set::KeySet;
 pub use permission::Permission;
 pub use signing::SigningKey;
 pub use trusted::TrustedKeys;
-pub use verify::Verified;
+pub use verify::{Presented, Verified};
 
 /// Header of a command that carries the attestation.
 pub const HEADER: &str = "pursight-attestation";

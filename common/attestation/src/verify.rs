@@ -1,14 +1,20 @@
 //! The checks of contract section 8, in an order that believes nothing before the signature fits. Pure: the time is the
-//! broker's append time, so a replay decides the same.
+//! broker's append time, and what a signature is worth does not depend on which others it is verified with, so a replay
+//! decides the same.
 
 use std::collections::BTreeSet;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_zebra::{Signature, batch};
 use fail::fail_point;
+use jsonwebtoken::dangerous::insecure_decode_claims;
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, decode_header};
 use pursight_schemas::hash::sha256_hex;
 use pursight_schemas::names::is_tenant_id;
 use pursight_schemas::{CommandMeta, Micros, codec};
+use rand_core::OsRng;
 use uuid::Uuid;
 
 use crate::claims::{LEEWAY_SECONDS, LONGEST_SECONDS, Received};
@@ -18,6 +24,19 @@ use crate::permission::Permission;
 
 /// Longest header that is looked at; a sound one has about 700 bytes.
 const LONGEST_TOKEN: usize = 8 * 1024;
+
+/// A record, as far as its attestation is about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Presented<'r> {
+    /// Value of [`crate::HEADER`].
+    pub header: Option<&'r str>,
+    /// The framed value.
+    pub value: &'r [u8],
+    /// The record key.
+    pub record_key: &'r [u8],
+    /// The broker's append time.
+    pub at: Micros,
+}
 
 /// What an attestation proves about its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,33 +95,36 @@ impl KeySet {
         record_key: &[u8],
         at: Micros,
     ) -> Result<Verified, AttestationError> {
-        let token = header.filter(|text| !text.is_empty()).ok_or(AttestationError::Missing)?;
-        let (key_id, key, claims) = self.opened(token).map_err(AttestationError::Invalid)?;
-        if claims.iss != key.issuer {
-            return Err(AttestationError::Invalid(Flaw::Issuer));
-        }
-        if !is_tenant_id(&claims.org) || !key.speaks_for(&claims.org) {
-            return Err(AttestationError::WrongTenant("those that its key may speak for"));
-        }
-        if claims.org.as_bytes() != record_key {
-            return Err(AttestationError::WrongTenant("the record key's"));
-        }
-        let command_type = bound(&claims, value).map_err(AttestationError::Invalid)?;
-        timely(&claims, at).map_err(AttestationError::Invalid)?;
-        let asked = claims.perms.iter().filter_map(|name| Permission::parse(name));
-        Ok(Verified {
-            permissions: asked.filter(|permission| key.permissions.contains(permission)).collect(),
-            tenant: claims.org,
-            subject: claims.sub,
-            issuer: claims.iss,
-            key_id,
-            command_id: claims.cid,
-            command_type,
-            payload_sha256: claims.sha256,
-        })
+        let sealed = self.sealed(header)?;
+        sealed.fits()?;
+        sealed.open(&Presented { header, value, record_key, at })
     }
 
-    fn opened(&self, token: &str) -> Result<(String, &TrustedKey, Received), Flaw> {
+    /// Verifies the attestations of many records, each as [`KeySet::verify`] would. While all signatures fit this takes
+    /// a fourth of the time.
+    pub fn verify_all(&self, records: &[Presented<'_>]) -> Vec<Result<Verified, AttestationError>> {
+        let sealed: Vec<_> = records.iter().map(|record| self.sealed(record.header)).collect();
+        let mut together = batch::Verifier::new();
+        for one in sealed.iter().flatten() {
+            together.queue((one.key.key.into(), one.signature, one.signed));
+        }
+        let all_fit = together.verify(OsRng).is_ok();
+        let each = sealed.into_iter().zip(records).map(|(sealed, record)| {
+            let sealed = sealed?;
+            if !all_fit {
+                sealed.fits()?;
+            }
+            sealed.open(record)
+        });
+        each.collect()
+    }
+
+    fn sealed<'k, 't>(&'k self, header: Option<&'t str>) -> Result<Sealed<'k, 't>, AttestationError> {
+        let token = header.filter(|text| !text.is_empty()).ok_or(AttestationError::Missing)?;
+        self.of_trusted_key(token).map_err(AttestationError::Invalid)
+    }
+
+    fn of_trusted_key<'k, 't>(&'k self, token: &'t str) -> Result<Sealed<'k, 't>, Flaw> {
         if token.len() > LONGEST_TOKEN {
             return Err(Flaw::Form);
         }
@@ -116,24 +138,57 @@ impl KeySet {
         }
         let key_id = header.kid.ok_or(Flaw::UnknownKey)?;
         let key = self.keys.get(&key_id).ok_or(Flaw::UnknownKey)?;
-        let opened = decode::<Received>(token, &key.key, &signature_only());
-        let claims = opened.map_err(|error| match error.kind() {
-            ErrorKind::InvalidSignature | ErrorKind::Base64(_) => Flaw::Signature,
-            _ => Flaw::Claims,
-        })?;
-        Ok((key_id, key, claims.claims))
+        let (signed, signature) = token.rsplit_once('.').ok_or(Flaw::Form)?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok().and_then(|bytes| Signature::from_slice(&bytes).ok());
+        Ok(Sealed { token, key_id, key, signed: signed.as_bytes(), signature: signature.ok_or(Flaw::Signature)? })
     }
 }
 
-/// The library checks the signature and nothing else: its clock is not the broker's.
-fn signature_only() -> Validation {
-    let mut validation = Validation::new(Algorithm::EdDSA);
-    validation.algorithms = vec![Algorithm::EdDSA];
-    validation.required_spec_claims.clear();
-    validation.validate_exp = false;
-    validation.validate_nbf = false;
-    validation.validate_aud = false;
-    validation
+/// A token that names a trusted key. Nothing else of it may be believed before its signature fits.
+struct Sealed<'k, 't> {
+    token: &'t str,
+    key_id: String,
+    key: &'k TrustedKey,
+    /// Header and claims as they were sent.
+    signed: &'t [u8],
+    signature: Signature,
+}
+
+impl Sealed<'_, '_> {
+    fn fits(&self) -> Result<(), AttestationError> {
+        let fits = self.key.key.verify(&self.signature, self.signed);
+        fits.map_err(|_| AttestationError::Invalid(Flaw::Signature))
+    }
+
+    /// What it proves about the record, now that its signature fits.
+    fn open(self, record: &Presented<'_>) -> Result<Verified, AttestationError> {
+        let key = self.key;
+        // The library's checks are left out: the signature was verified, and its clock is not the broker's.
+        let claims: Received =
+            insecure_decode_claims(self.token).map_err(|_| AttestationError::Invalid(Flaw::Claims))?;
+        if claims.iss != key.issuer {
+            return Err(AttestationError::Invalid(Flaw::Issuer));
+        }
+        if !is_tenant_id(&claims.org) || !key.speaks_for(&claims.org) {
+            return Err(AttestationError::WrongTenant("those that its key may speak for"));
+        }
+        if claims.org.as_bytes() != record.record_key {
+            return Err(AttestationError::WrongTenant("the record key's"));
+        }
+        let command_type = bound(&claims, record.value).map_err(AttestationError::Invalid)?;
+        timely(&claims, record.at).map_err(AttestationError::Invalid)?;
+        let asked = claims.perms.iter().filter_map(|name| Permission::parse(name));
+        Ok(Verified {
+            permissions: asked.filter(|permission| key.permissions.contains(permission)).collect(),
+            tenant: claims.org,
+            subject: claims.sub,
+            issuer: claims.iss,
+            key_id: self.key_id,
+            command_id: claims.cid,
+            command_type,
+            payload_sha256: claims.sha256,
+        })
+    }
 }
 
 fn bound(claims: &Received, value: &[u8]) -> Result<&'static str, Flaw> {

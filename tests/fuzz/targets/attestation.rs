@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use pursight_attestation::KeySet;
+use pursight_attestation::{KeySet, Presented};
 use pursight_fuzz::signer::Signer;
 use pursight_fuzz::{justified, parts, within};
 use pursight_schemas::Micros;
@@ -52,7 +52,12 @@ fn signed(header: &[u8], rest: &[u8], justified: usize) {
     // The hash of the value is put in where the claims say so: no mutation finds it.
     let claims = String::from_utf8_lossy(claims).replace("HASH", &sha256_hex(value));
     let token = SIGNER.sign(header, claims.as_bytes());
-    let Ok(verified) = within(justified, || TRUSTED.verify(Some(&token), value, key, at())) else { return };
+    let verified = within(justified, || TRUSTED.verify(Some(&token), value, key, at()));
+    let presented = Presented { header: Some(&token), value, record_key: key, at: at() };
+    let unsigned = Presented { header: None, ..presented };
+    let together = within(justified * 2, || TRUSTED.verify_all(&[presented, unsigned, presented]));
+    assert_eq!((&together[0], &together[2]), (&verified, &verified), "worth something else in a batch");
+    let Ok(verified) = verified else { return };
     assert_eq!((verified.tenant.as_bytes(), verified.issuer.as_str(), verified.key_id.as_str()), (key, "fuzz", "k"));
     assert!(["acme", "globex"].contains(&verified.tenant.as_str()), "{}", verified.tenant);
     assert_eq!(verified.payload_sha256, sha256_hex(value));

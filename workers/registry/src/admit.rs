@@ -1,7 +1,7 @@
 //! From a record to a command that may be believed: readable, attested, of this tenant, on this partition.
 //! Everything else is refused here and becomes a dead letter. Decides nothing and looks nothing up.
 
-use pursight_attestation::{HEADER, TrustedKeys, Verified};
+use pursight_attestation::{AttestationError, HEADER, Presented, TrustedKeys, Verified};
 use pursight_engine::Record;
 use pursight_schemas::topics::{PARTITIONS, partition_of};
 use pursight_schemas::{Actor, Command, codec, hash};
@@ -51,7 +51,7 @@ const SHARE: usize = 32;
 
 /// Admits a batch. Each record stands for itself and costs nothing but computing, so the processors share a large one.
 pub fn admit_all<'r>(records: &'r [Record], keys: &TrustedKeys) -> Vec<(&'r Record, Admission)> {
-    let each = |part: &'r [Record]| part.iter().map(|record| (record, admit(record, keys))).collect::<Vec<_>>();
+    let each = |part: &'r [Record]| part.iter().zip(admit_part(part, keys)).collect::<Vec<_>>();
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let share = records.len().div_ceil(processors).max(SHARE);
     if records.len() <= share {
@@ -69,11 +69,27 @@ pub fn admit_all<'r>(records: &'r [Record], keys: &TrustedKeys) -> Vec<(&'r Reco
     })
 }
 
+/// Admits a batch on this processor.
+pub fn admit_part(records: &[Record], keys: &TrustedKeys) -> Vec<Admission> {
+    let presented: Vec<_> = records.iter().map(presented).collect();
+    records.iter().zip(keys.verify_all(&presented)).map(|(record, verified)| believed(record, verified)).collect()
+}
+
 /// Admits a record, or says why not.
 ///
 /// # Errors
 /// What the dead letter says.
 pub fn admit(record: &Record, keys: &TrustedKeys) -> Admission {
+    let Presented { header, value, record_key, at } = presented(record);
+    believed(record, keys.verify(header, value, record_key, at))
+}
+
+fn presented(record: &Record) -> Presented<'_> {
+    let header = record.header(HEADER);
+    Presented { header, value: &record.value, record_key: &record.key, at: record.timestamp }
+}
+
+fn believed(record: &Record, verified: Result<Verified, AttestationError>) -> Admission {
     let refused = |code, command: Option<&Command>| {
         Box::new(Refused {
             code,
@@ -87,7 +103,6 @@ pub fn admit(record: &Record, keys: &TrustedKeys) -> Admission {
     if !meta::is_repeatable(command.meta()) {
         return Err(refused(code::UNDECODABLE, Some(&command)));
     }
-    let verified = keys.verify(record.header(HEADER), &record.value, &record.key, record.timestamp);
     let verified = verified.and_then(|verified| verified.check(command.meta()).map(|()| verified));
     let verified = verified.map_err(|error| refused(error.code(), Some(&command)))?;
     if !is_rightly_routed(record, &command) {

@@ -231,14 +231,13 @@ impl Handler for Registry {
         let Some(first) = records.first() else { return };
         let Some(tell) = self.prepared.begin(first.partition, first.offset, claim.epoch()) else { return };
         // On one processor: the others decide.
-        let admitted: Vec<_> =
-            records.iter().map(|record| (record.offset, admit::admit(record, &self.ports.keys))).collect();
-        let commands: Vec<_> =
-            admitted.iter().map(|(_, admitted)| admitted.as_ref().ok().map(|one| &one.command)).collect();
+        let admitted = admit::admit_part(records, &self.ports.keys);
+        let commands: Vec<_> = admitted.iter().map(|admitted| admitted.as_ref().ok().map(|one| &one.command)).collect();
         let asking = Known::ask_ahead(self.ports.ledger.as_ref(), first.partition, &commands);
         let known = tokio::runtime::Handle::current().block_on(asking);
+        let offsets = records.iter().map(|record| record.offset);
         // Its turn may have passed, or its partition.
-        drop(tell.send(Batch { admissions: admitted.into_iter().collect(), known }));
+        drop(tell.send(Batch { admissions: offsets.zip(admitted).collect(), known }));
     }
 
     /// A command that was new and made the decider panic is answered, so that its publisher does not wait for ever.

@@ -4,6 +4,7 @@
 mod files;
 mod forgeries;
 mod hostile;
+mod together;
 
 use std::path::PathBuf;
 
