@@ -16,12 +16,8 @@ type Results = Vec<Result<Verified, AttestationError>>;
 /// All in batches of this size, and then each alone.
 fn both_ways(trusted: &KeySet, tokens: &[String], size: usize) -> (Results, Results) {
     let value = value(true);
-    let presented = |token: &'_ String| (token.clone(), value.clone());
-    let owned: Vec<_> = tokens.iter().map(presented).collect();
-    let records: Vec<_> = owned
-        .iter()
-        .map(|(token, value)| Presented { header: Some(token), value, record_key: b"acme", at: AT })
-        .collect();
+    let presented = |token| Presented { header: Some(token), value: &value, record_key: b"acme", at: AT };
+    let records: Vec<_> = tokens.iter().map(String::as_str).map(presented).collect();
     let together = records.chunks(size).flat_map(|part| trusted.verify_all(part)).collect();
     let alone = tokens.iter().map(|token| trusted.verify(Some(token), &value, b"acme", AT)).collect();
     (together, alone)
