@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use pursight_schemas::Micros;
-
 use crate::error::{AttestationError, KeyError};
 use crate::key_set::KeySet;
 use crate::verify::{Presented, Verified};
@@ -58,19 +56,13 @@ impl TrustedKeys {
         Ok(Self { path, state: Mutex::new(State { keys, stamp, looked: Instant::now(), problem: None }) })
     }
 
-    /// Verifies a command's attestation, see [`Verified`]. `header` is the value of [`crate::HEADER`], `at` the broker's
-    /// append time. The caller still has to hold the decoded command against [`Verified::check`].
+    /// Verifies a command's attestation, see [`Verified`]. The caller still has to hold the decoded command
+    /// against [`Verified::check`].
     ///
     /// # Errors
     /// Why the record is a dead letter.
-    pub fn verify(
-        &self,
-        header: Option<&str>,
-        value: &[u8],
-        record_key: &[u8],
-        at: Micros,
-    ) -> Result<Verified, AttestationError> {
-        self.current().verify(header, value, record_key, at)
+    pub fn verify(&self, record: &Presented<'_>) -> Result<Verified, AttestationError> {
+        self.current().verify(record)
     }
 
     /// Verifies many, each as [`TrustedKeys::verify`] would, in less time and all with the same keys.

@@ -88,16 +88,10 @@ impl KeySet {
     ///
     /// # Errors
     /// Why the record is a dead letter.
-    pub fn verify(
-        &self,
-        header: Option<&str>,
-        value: &[u8],
-        record_key: &[u8],
-        at: Micros,
-    ) -> Result<Verified, AttestationError> {
-        let sealed = self.sealed(header)?;
+    pub fn verify(&self, record: &Presented<'_>) -> Result<Verified, AttestationError> {
+        let sealed = self.sealed(record.header)?;
         sealed.fits()?;
-        sealed.open(&Presented { header, value, record_key, at })
+        sealed.open(record)
     }
 
     /// Verifies the attestations of many records, each as [`KeySet::verify`] would. While all signatures fit this takes

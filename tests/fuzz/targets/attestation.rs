@@ -28,7 +28,9 @@ fuzz_target!(|input: &[u8]| {
         0 => {
             let [token, key, value] = parts::<3>(rest, 8);
             let token = String::from_utf8_lossy(token);
-            let verified = within(justified, || OTHERS.verify(Some(&token), value, key, at()));
+            let verified = within(justified, || {
+                OTHERS.verify(&Presented { header: Some(&token), value, record_key: key, at: at() })
+            });
             assert!(verified.is_err(), "a forgery passed");
         }
         1 => signed(br#"{"alg":"EdDSA","kid":"k"}"#, rest, justified),
@@ -52,8 +54,8 @@ fn signed(header: &[u8], rest: &[u8], justified: usize) {
     // The hash of the value is put in where the claims say so: no mutation finds it.
     let claims = String::from_utf8_lossy(claims).replace("HASH", &sha256_hex(value));
     let token = SIGNER.sign(header, claims.as_bytes());
-    let verified = within(justified, || TRUSTED.verify(Some(&token), value, key, at()));
     let presented = Presented { header: Some(&token), value, record_key: key, at: at() };
+    let verified = within(justified, || TRUSTED.verify(&presented));
     let unsigned = Presented { header: None, ..presented };
     let together = within(justified * 2, || TRUSTED.verify_all(&[presented, unsigned, presented]));
     assert_eq!((&together[0], &together[2]), (&verified, &verified), "worth something else in a batch");

@@ -80,13 +80,12 @@ pub fn admit_part(records: &[Record], keys: &TrustedKeys) -> Vec<Admission> {
 /// # Errors
 /// What the dead letter says.
 pub fn admit(record: &Record, keys: &TrustedKeys) -> Admission {
-    let Presented { header, value, record_key, at } = presented(record);
-    believed(record, keys.verify(header, value, record_key, at))
+    believed(record, keys.verify(&presented(record)))
 }
 
 fn presented(record: &Record) -> Presented<'_> {
-    let header = record.header(HEADER);
-    Presented { header, value: &record.value, record_key: &record.key, at: record.timestamp }
+    let (header, at) = (record.header(HEADER), record.timestamp);
+    Presented { header, value: &record.value, record_key: &record.key, at }
 }
 
 fn believed(record: &Record, verified: Result<Verified, AttestationError>) -> Admission {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use super::{AT, Keys, claims, value};
+use super::{AT, Keys, claims, presented, value};
 use crate::{AttestationError, Flaw, KeyError, NewKey, Permission, SigningKey, TrustedKeys, create_keys};
 
 const ALL: &[Permission] = &Permission::ALL;
@@ -118,7 +118,7 @@ fn a_changed_file_is_read_again_and_a_broken_one_changes_nothing_but_is_reported
     let trusted = keys.trusted();
     let verify = |key: &SigningKey, issuer: &str| {
         trusted.refresh();
-        trusted.verify(Some(&key.sign(&claims(issuer))), &value(true), b"acme", AT).map(|_| ())
+        trusted.verify(&presented(Some(&key.sign(&claims(issuer))), &value(true), b"acme", AT)).map(|_| ())
     };
     let path = keys.path("trusted.json");
     let before = fs::read(&path).unwrap();

@@ -9,7 +9,7 @@ use pursight_schemas::{CommandMeta, Micros};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{AT, COMMAND, Keys, claims, meta, publisher, value};
+use super::{AT, COMMAND, Keys, claims, meta, presented, publisher, value};
 use crate::{AttestationError, Claims, Flaw, Permission, SigningKey};
 
 const ALL: &[Permission] = &Permission::ALL;
@@ -31,7 +31,8 @@ fn headed(key: &SigningKey, header: &Value) -> String {
 fn an_honest_command_is_verified_and_granted_what_both_sides_allow() {
     let keys = Keys::new();
     let key = keys.make("gate", &["acme", "umbrella"], &[Permission::ScanView, Permission::ScanEdit]);
-    let verified = keys.trusted().verify(Some(&key.sign(&claims("gate"))), &value(true), b"acme", AT).unwrap();
+    let verified =
+        keys.trusted().verify(&presented(Some(&key.sign(&claims("gate"))), &value(true), b"acme", AT)).unwrap();
     assert_eq!((verified.tenant.as_str(), verified.subject.as_str()), ("acme", "ada"));
     assert_eq!((verified.issuer.as_str(), verified.key_id.as_str()), ("gate", key.key_id()));
     assert_eq!((verified.command_id, verified.command_type), (COMMAND, "io.pursight.command.SetFavorite"));
@@ -47,16 +48,17 @@ fn a_key_for_every_tenant_speaks_for_each_but_not_for_the_system() {
     let trusted = keys.trusted();
     let other =
         Claims { publisher: crate::Publisher { tenant: "umbrella".to_owned(), ..publisher("gate") }, ..claims("gate") };
-    assert!(trusted.verify(Some(&key.sign(&other)), &value(true), b"umbrella", AT).is_ok());
+    assert!(trusted.verify(&presented(Some(&key.sign(&other)), &value(true), b"umbrella", AT)).is_ok());
     let system = changed(&key, "org", json!(""));
-    assert_eq!(trusted.verify(Some(&system), &value(true), b"", AT).unwrap_err().code(), "WRONG_TENANT");
+    assert_eq!(trusted.verify(&presented(Some(&system), &value(true), b"", AT)).unwrap_err().code(), "WRONG_TENANT");
 }
 
 #[test]
 fn a_decoded_command_must_be_the_attested_one() {
     let keys = Keys::new();
     let key = keys.make("gate", &["acme"], ALL);
-    let verified = keys.trusted().verify(Some(&key.sign(&claims("gate"))), &value(true), b"acme", AT).unwrap();
+    let verified =
+        keys.trusted().verify(&presented(Some(&key.sign(&claims("gate"))), &value(true), b"acme", AT)).unwrap();
     let tenant = CommandMeta { tenant_id: "umbrella".to_owned(), ..meta() };
     assert_eq!(verified.check(&tenant).unwrap_err().code(), "WRONG_TENANT");
     let command = CommandMeta { command_id: Uuid::from_u128(9), ..meta() };
@@ -151,18 +153,18 @@ fn every_forgery_is_refused_for_what_it_is() {
     ];
     let trusted = keys.trusted();
     for (name, token, expected) in table {
-        let refused = trusted.verify(Some(&token), &value(true), b"acme", AT);
+        let refused = trusted.verify(&presented(Some(&token), &value(true), b"acme", AT));
         assert_eq!(refused, Err(expected), "{name}");
         assert!(!expected.to_string().contains("canary"));
     }
-    assert_eq!(trusted.verify(None, &value(true), b"acme", AT), Err(AttestationError::Missing));
-    assert!(trusted.verify(Some(&honest), &value(true), b"acme", AT).is_ok());
+    assert_eq!(trusted.verify(&presented(None, &value(true), b"acme", AT)), Err(AttestationError::Missing));
+    assert!(trusted.verify(&presented(Some(&honest), &value(true), b"acme", AT)).is_ok());
     let other = invalid(Flaw::OtherPayload);
-    assert_eq!(trusted.verify(Some(&honest), &value(false), b"acme", AT), Err(other));
-    assert_eq!(trusted.verify(Some(&honest), b"", b"acme", AT), Err(other));
+    assert_eq!(trusted.verify(&presented(Some(&honest), &value(false), b"acme", AT)), Err(other));
+    assert_eq!(trusted.verify(&presented(Some(&honest), b"", b"acme", AT)), Err(other));
     let wrong_key = AttestationError::WrongTenant("the record key's");
-    assert_eq!(trusted.verify(Some(&honest), &value(true), b"umbrella", AT), Err(wrong_key));
-    assert_eq!(trusted.verify(Some(&honest), &value(true), b"\xff", AT), Err(wrong_key));
+    assert_eq!(trusted.verify(&presented(Some(&honest), &value(true), b"umbrella", AT)), Err(wrong_key));
+    assert_eq!(trusted.verify(&presented(Some(&honest), &value(true), b"\xff", AT)), Err(wrong_key));
 }
 
 #[test]
@@ -171,7 +173,7 @@ fn only_the_append_time_decides_with_a_minute_of_leeway() {
     let key = keys.make("gate", &["acme"], ALL);
     let trusted = keys.trusted();
     let token = key.sign(&claims("gate"));
-    let at = |time: Micros| trusted.verify(Some(&token), &value(true), b"acme", time).map(|_| ());
+    let at = |time: Micros| trusted.verify(&presented(Some(&token), &value(true), b"acme", time)).map(|_| ());
     let (issued, expires) = (AT, AT.plus_seconds(crate::USUAL_SECONDS));
     assert_eq!(at(issued.plus_seconds(-60)), Ok(()));
     assert_eq!(at(issued.plus_seconds(-60).plus_micros(-1)), Err(AttestationError::Invalid(Flaw::Early)));
@@ -184,6 +186,6 @@ fn names_of_permissions_that_nobody_knows_grant_nothing() {
     let keys = Keys::new();
     let key = keys.make("gate", &["acme"], ALL);
     let token = changed(&key, "perms", json!(["scan.everything", "SCAN.EDIT", "scan.view"]));
-    let verified = keys.trusted().verify(Some(&token), &value(true), b"acme", AT).unwrap();
+    let verified = keys.trusted().verify(&presented(Some(&token), &value(true), b"acme", AT)).unwrap();
     assert_eq!(verified.permissions, BTreeSet::from([Permission::ScanView]));
 }

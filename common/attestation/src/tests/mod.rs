@@ -12,7 +12,7 @@ use pursight_schemas::{Actor, Command, CommandMeta, Micros, SetFavorite};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::{Claims, NewKey, Permission, Publisher, SigningKey, TrustedKeys, create_keys};
+use crate::{Claims, NewKey, Permission, Presented, Publisher, SigningKey, TrustedKeys, create_keys};
 
 const AT: Micros = Micros(1_700_000_000_000_000);
 const COMMAND: Uuid = Uuid::from_u128(0x018b_cfe5_6800_7000_8000_0000_0000_0001);
@@ -71,4 +71,8 @@ fn publisher(issuer: &str) -> Publisher {
 
 fn claims(issuer: &str) -> Claims {
     Claims::of(publisher(issuer), COMMAND, &value(true), AT).unwrap()
+}
+
+fn presented<'r>(header: Option<&'r str>, value: &'r [u8], record_key: &'r [u8], at: Micros) -> Presented<'r> {
+    Presented { header, value, record_key, at }
 }

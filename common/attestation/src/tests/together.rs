@@ -19,7 +19,7 @@ fn both_ways(trusted: &KeySet, tokens: &[String], size: usize) -> (Results, Resu
     let presented = |token| Presented { header: Some(token), value: &value, record_key: b"acme", at: AT };
     let records: Vec<_> = tokens.iter().map(String::as_str).map(presented).collect();
     let together = records.chunks(size).flat_map(|part| trusted.verify_all(part)).collect();
-    let alone = tokens.iter().map(|token| trusted.verify(Some(token), &value, b"acme", AT)).collect();
+    let alone = records.iter().map(|record| trusted.verify(record)).collect();
     (together, alone)
 }
 

@@ -1,6 +1,6 @@
 //! Settings and key files: what can be seen without asking anybody.
 
-use pursight_attestation::TrustedKeys;
+use pursight_attestation::{Presented, TrustedKeys};
 use pursight_connectors::EgressPolicy;
 use serde_json::{Map, json};
 
@@ -78,9 +78,8 @@ fn trusted_keys(context: &Context) -> Finding {
     let Ok(envelope) = probe() else { return Finding::ok(WHAT, path(context.trusted_keys_path().ok().as_ref())) };
     let header = envelope.headers.iter().find(|(name, _)| *name == pursight_attestation::HEADER);
     let at = pursight_schemas::Micros(pursight_service::clock::now_micros());
-    let verified =
-        keys.verify(header.map(|(_, value)| value.as_str()), &envelope.value, envelope.tenant.as_bytes(), at);
-    match verified {
+    let header = header.map(|(_, value)| value.as_str());
+    match keys.verify(&Presented { header, value: &envelope.value, record_key: envelope.tenant.as_bytes(), at }) {
         Ok(verified) => {
             let granted: Vec<&str> = verified.permissions.iter().map(|one| one.as_str()).collect();
             Finding::ok(
