@@ -27,11 +27,19 @@ struct Inner {
 pub struct Memory(Arc<Mutex<Inner>>);
 
 impl Memory {
+    fn look<T>(&self, act: impl FnOnce(&mut Inner) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut Inner) -> T) -> T {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = act(&mut inner);
-        inner.wakers.iter().for_each(Waker::wake);
+        let result = self.look(act);
+        self.wake();
         result
+    }
+
+    /// Wakes the workers, as if something had happened.
+    pub fn wake(&self) {
+        self.look(|inner| inner.wakers.iter().for_each(Waker::wake));
     }
 
     /// Appends a record as an outside producer would.
@@ -69,14 +77,14 @@ impl Memory {
 
     /// Everything on a topic, by partition and offset.
     pub fn records(&self, topic: Topic) -> Vec<Record> {
-        self.with(|inner| {
+        self.look(|inner| {
             inner.records.range((topic, 0)..=(topic, i32::MAX)).flat_map(|(_, records)| records.clone()).collect()
         })
     }
 
     /// Next record that the group would read, and its metadata.
     pub fn committed(&self, topic: Topic, partition: i32) -> (i64, String) {
-        self.with(|inner| inner.committed.get(&(topic, partition)).cloned().unwrap_or_default())
+        self.look(|inner| inner.committed.get(&(topic, partition)).cloned().unwrap_or_default())
     }
 
     /// The worker's end.
@@ -107,17 +115,16 @@ pub struct MemoryLog(Memory);
 
 impl Log for MemoryLog {
     fn poll(&mut self) -> Vec<Happening> {
-        let mut inner = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut happenings: Vec<Happening> = inner.happenings.drain(..).collect();
-        let mut reading = std::mem::take(&mut inner.reading);
-        for (key, next) in &mut reading {
-            let records = inner.records.get(key).map(Vec::as_slice).unwrap_or_default();
-            let from = usize::try_from(*next).unwrap_or(0).min(records.len());
-            happenings.extend(records[from..].iter().cloned().map(Happening::Record));
-            *next = i64::try_from(records.len()).unwrap_or(i64::MAX);
-        }
-        inner.reading = reading;
-        happenings
+        self.0.look(|inner| {
+            let mut happenings: Vec<Happening> = inner.happenings.drain(..).collect();
+            for (key, next) in &mut inner.reading {
+                let records = inner.records.get(key).map(Vec::as_slice).unwrap_or_default();
+                let from = usize::try_from(*next).unwrap_or(0).min(records.len());
+                happenings.extend(records[from..].iter().cloned().map(Happening::Record));
+                *next = i64::try_from(records.len()).unwrap_or(i64::MAX);
+            }
+            happenings
+        })
     }
 
     fn committed(&mut self, topic: Topic, partition: i32) -> Result<Committed, Failure> {

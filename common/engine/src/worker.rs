@@ -132,12 +132,13 @@ impl<L: Log> Worker<L> {
         let mut stopped_at: Option<Instant> = None;
         loop {
             self.status.beat();
+            // In this order: a wake-up taken out after the log was looked at would be lost.
+            while let Ok(ask) = self.inbox.try_recv() {
+                self.asked(ask)?;
+            }
             fail_point!(&format!("engine::before-poll::{}", self.settings.worker));
             for happening in self.log.poll() {
                 self.happened(happening)?;
-            }
-            while let Ok(ask) = self.inbox.try_recv() {
-                self.asked(ask)?;
             }
             if stop.is_cancelled() {
                 let since = *stopped_at.get_or_insert_with(Instant::now);

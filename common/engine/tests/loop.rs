@@ -2,14 +2,18 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and one handler panics on purpose")]
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use pursight_engine::memory::Memory;
-use pursight_engine::{Claim, Failure, Handler, Inbox, Line, Outgoing, Record, Seal, Settings, State, Status, Worker};
+use pursight_engine::log::{Committed, Happening, Log, NotCommitted, Transaction};
+use pursight_engine::memory::{Memory, MemoryLog};
+use pursight_engine::{
+    Claim, Failure, Handler, Inbox, Line, Mark, Outgoing, Record, Seal, Settings, State, Status, Worker,
+};
+use pursight_schemas::topics::partition_of;
 use pursight_schemas::{Micros, Topic};
 use tokio_util::sync::CancellationToken;
 
@@ -79,11 +83,15 @@ struct Rig<H = Copier> {
 
 impl<H: Handler> Rig<H> {
     fn start(handler: H) -> Self {
+        Self::over(Memory::default(), handler, |log| log)
+    }
+
+    /// With something between the worker and its log.
+    fn over<L: Log + 'static>(memory: Memory, handler: H, between: impl FnOnce(MemoryLog) -> L) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let (memory, handler, status, stop) =
-            (Memory::default(), Arc::new(handler), Status::default(), CancellationToken::new());
+        let (handler, status, stop) = (Arc::new(handler), Status::default(), CancellationToken::new());
         let inbox = Inbox::default();
-        let log = memory.log(inbox.waker());
+        let log = between(memory.log(inbox.waker()));
         let settings =
             Settings { worker: "copier", prefix: "test".into(), parallel: 4, batch: 500, seal: Arc::new(NoSeal) };
         let shared: Arc<dyn Handler> = Arc::<H>::clone(&handler);
@@ -116,6 +124,73 @@ fn eventually(what: &str, condition: impl Fn() -> bool) {
         assert!(Instant::now() < until, "{what} did not come true");
         std::thread::yield_now();
     }
+}
+
+/// When it is told to, a record comes in right after the worker has looked.
+struct Late {
+    log: MemoryLog,
+    memory: Memory,
+    looks: Arc<AtomicU32>,
+    told: Arc<AtomicBool>,
+}
+
+impl Log for Late {
+    fn poll(&mut self) -> Vec<Happening> {
+        let found = self.log.poll();
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        if self.told.swap(false, Ordering::SeqCst) {
+            self.memory.append(Topic::Command, "tenant", b"late".to_vec(), Vec::new(), Micros(0));
+        }
+        found
+    }
+
+    fn committed(&mut self, topic: Topic, partition: i32) -> Result<Committed, Failure> {
+        self.log.committed(topic, partition)
+    }
+
+    fn begin(&mut self, topic: Topic, partition: i32, offset: i64) -> Result<bool, Failure> {
+        self.log.begin(topic, partition, offset)
+    }
+
+    fn pause(&mut self, topic: Topic, partition: i32, paused: bool) {
+        self.log.pause(topic, partition, paused);
+    }
+
+    fn transact(&mut self, transaction: &Transaction<'_>) -> Result<Vec<Mark>, NotCommitted> {
+        self.log.transact(transaction)
+    }
+
+    fn leave(&mut self) {
+        self.log.leave();
+    }
+}
+
+#[test]
+fn what_comes_in_right_after_a_look_is_not_left_until_the_next_idle_one() {
+    let (memory, looks, told) = (Memory::default(), Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+    let rig = Rig::over(memory.clone(), Copier::default(), |log| Late {
+        log,
+        memory,
+        looks: Arc::clone(&looks),
+        told: Arc::clone(&told),
+    });
+    rig.memory.assign(&[(Topic::Command, partition_of(b"tenant", Topic::Command.partitions()))]);
+    let start = Instant::now();
+    for sent in 0..10 {
+        eventually("the last one is copied", || rig.copied().len() == sent);
+        // Until the worker has nothing else to be woken by.
+        for _ in 0..5 {
+            let before = looks.load(Ordering::SeqCst);
+            rig.memory.wake();
+            eventually("it looks", || looks.load(Ordering::SeqCst) > before);
+        }
+        told.store(true, Ordering::SeqCst);
+        rig.memory.wake();
+    }
+    eventually("all are copied", || rig.copied().len() == 10);
+    // An idle worker looks every 500 ms: left until then, ten records would take five seconds.
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    rig.end().unwrap();
 }
 
 #[test]
