@@ -218,9 +218,11 @@ pub fn sessions(sql: &Sql, user: &str) -> Result<Vec<Json>> {
     ))
 }
 
-/// The end of the workers' log, for the message of a test that failed.
+/// All warnings of the workers, and the end of their log, for the message of a test that failed.
 pub fn tail(system: &System) -> String {
     let log = system.log().unwrap_or_default();
     let lines: Vec<&str> = log.lines().collect();
-    lines[lines.len().saturating_sub(25)..].join("\n")
+    let (before, last) = lines.split_at(lines.len().saturating_sub(25));
+    let warnings = before.iter().filter(|line| !line.contains(r#""level":"INFO""#));
+    warnings.chain(last).copied().collect::<Vec<_>>().join("\n")
 }
