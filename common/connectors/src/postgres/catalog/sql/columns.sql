@@ -1,10 +1,11 @@
 -- position: attribute number. name, type, not null, expression, identity, generated, collation, category, name (of a domain
 -- its base's) and kind of the type. OFFSET 0 makes it one index scan a table instead of a scan of all columns a page, and
--- has each type printed once and remembered. What few columns have is looked up for those alone.
+-- has each type printed once and remembered. What few columns have is looked up for those alone. A default speaks of no
+-- column, so it is printed without its table: the engine would open each table, which costs more than all the printing.
 SELECT 'column', p.oid, a.attnum::integer, ARRAY[
   a.attname::text, t.printed, CASE WHEN a.attnotnull THEN 't' END,
   CASE WHEN a.atthasdef THEN (
-    SELECT left(pg_get_expr(f.adbin, f.adrelid), 131072) FROM pg_attrdef f
+    SELECT left(pg_get_expr(f.adbin, CASE WHEN a.attgenerated <> '' THEN f.adrelid ELSE 0 END), 131072) FROM pg_attrdef f
     WHERE f.adrelid = a.attrelid AND f.adnum = a.attnum) END,
   a.attidentity::text, a.attgenerated::text,
   CASE WHEN a.attcollation <> t.typcollation THEN (
