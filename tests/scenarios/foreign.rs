@@ -142,7 +142,8 @@ fn names_stay_unique_while_the_projection_is_away_for_long() -> Result<()> {
     let mut other = system.spawn("registry", "other")?;
     eventually("the new owner says that it waits", || {
         let answer = other.health("/readyz").ok();
-        Ok(answer.filter(|(status, body)| *status == 503 && body.contains("waits for a dependency")).map(drop))
+        let says = "waits for a dependency: what earlier owners committed is not known yet";
+        Ok(answer.filter(|(status, body)| *status == 503 && body.contains(says)).map(drop))
     })?;
     let mut projection = system.spawn("projection", "p")?;
     projection.wait_ready()?;

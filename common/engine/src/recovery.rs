@@ -19,6 +19,7 @@ use crate::worker::{Ask, Worker};
 
 /// Handlers are asked this often whether they went astray.
 const LOOK_AFTER: Duration = Duration::from_secs(2);
+const PANICKED: &str = "its handler panicked";
 
 impl<L: Log> Worker<L> {
     pub(crate) fn ended(&mut self, key: (Topic, i32), ended: Ended) -> Result<(), Failure> {
@@ -102,7 +103,7 @@ impl<L: Log> Worker<L> {
             let attempt = slot.attempt;
             *slot = Slot::new(claim);
             (slot.delays, slot.attempt) = (delays, attempt);
-            slot.again();
+            slot.again("nothing could be committed");
         }
     }
 
@@ -121,7 +122,7 @@ impl<L: Log> Worker<L> {
                         "will be tried again"
                     );
                 }
-                slot.again();
+                slot.again(failure.to_string());
                 Ok(())
             }
             Class::Poison if slot.batch.len() > 1 => {
@@ -147,13 +148,13 @@ impl<L: Log> Worker<L> {
         );
         match (slot.batch.len(), slot.panicked_before) {
             (0, _) => {
-                slot.again();
+                slot.again(PANICKED);
                 Ok(())
             }
             (1, true) => self.give_up(key, "PANIC"),
             (1, false) => {
                 slot.panicked_before = true;
-                slot.again();
+                slot.again(PANICKED);
                 Ok(())
             }
             _ => {

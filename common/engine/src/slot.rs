@@ -68,6 +68,8 @@ pub(crate) struct Slot {
     pub(crate) ahead: Ahead,
     pub(crate) delays: Delays,
     pub(crate) attempt: u32,
+    /// Why the last attempt failed.
+    pub(crate) failed: String,
     pub(crate) began: Instant,
     pub(crate) task: Option<AbortHandle>,
 }
@@ -87,6 +89,7 @@ impl Slot {
             ahead: Ahead::default(),
             delays: Delays::ours(),
             attempt: 1,
+            failed: String::new(),
             began: Instant::now(),
             task: None,
         }
@@ -96,12 +99,16 @@ impl Slot {
         (self.claim.topic, self.claim.partition)
     }
 
-    /// Whether something that it depends on has been away for longer than a moment.
-    pub(crate) fn waits(&self) -> bool {
+    /// What it waits for, if something that it depends on has been away for longer than a moment.
+    pub(crate) fn waits(&self) -> Option<&str> {
+        let late = self.began.elapsed() > TAKES_OVER_WITHIN;
         match self.phase {
-            Phase::Waiting(_) => self.attempt > 3,
-            Phase::TakingOver | Phase::Beginning => self.began.elapsed() > TAKES_OVER_WITHIN,
-            Phase::Claiming | Phase::Idle | Phase::Busy => false,
+            Phase::Waiting(_) if self.attempt > 3 => Some(&self.failed),
+            Phase::TakingOver if late => Some("what earlier owners committed is not known yet"),
+            Phase::Beginning if late => Some("the broker's client does not take the position to read from"),
+            Phase::Claiming | Phase::TakingOver | Phase::Beginning | Phase::Idle | Phase::Busy | Phase::Waiting(_) => {
+                None
+            }
         }
     }
 
@@ -176,8 +183,9 @@ impl Slot {
         self.phase = Phase::Idle;
     }
 
-    /// The same again after a while.
-    pub(crate) fn again(&mut self) {
+    /// The same again after a while, because of this.
+    pub(crate) fn again(&mut self, failed: impl Into<String>) {
+        self.failed = failed.into();
         self.attempt += 1;
         self.phase = Phase::Waiting(Instant::now() + self.delays.next_delay());
     }

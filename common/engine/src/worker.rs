@@ -161,13 +161,13 @@ impl<L: Log> Worker<L> {
     }
 
     fn report(&mut self) {
-        let waiting = self.slots.values().find(|slot| slot.waits());
+        let waiting = self.slots.values().find_map(|slot| Some((&slot.claim, slot.waits()?)));
         let state = match (self.away, waiting) {
             (Some(_), _) => State::Waiting(AWAY.to_owned()),
-            (None, Some(slot)) => State::Waiting(format!(
-                "{} partition {} waits for a dependency",
-                slot.claim.topic.short(),
-                slot.claim.partition
+            (None, Some((claim, why))) => State::Waiting(format!(
+                "{} partition {} waits for a dependency: {why}",
+                claim.topic.short(),
+                claim.partition
             )),
             (None, None) => State::Ready,
         };
@@ -362,7 +362,9 @@ impl<L: Log> Worker<L> {
             }
             Err(failure) if failure.class() == Class::Transient => {
                 self.away = Some(Instant::now());
-                self.slots.values_mut().filter(|slot| slot.key() == key).for_each(Slot::again);
+                if let Some(slot) = self.slots.get_mut(&key) {
+                    slot.again(failure.to_string());
+                }
                 Ok(false)
             }
             Err(failure) => Err(failure),

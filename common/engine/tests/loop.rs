@@ -29,6 +29,7 @@ impl Seal for NoSeal {
 #[derive(Default)]
 struct Copier {
     failures: AtomicU32,
+    away: AtomicBool,
     panics: AtomicU32,
     lost: Mutex<Vec<i32>>,
     gate: Mutex<Option<tokio::sync::oneshot::Receiver<()>>>,
@@ -51,6 +52,9 @@ impl Handler for Copier {
                 b"poison" => return Err(Failure::Poison { code: "UNDECODABLE", what: "as the test wants".into() }),
                 b"flaky" if self.failures.fetch_add(1, Ordering::SeqCst) < 3 => {
                     return Err(Failure::transient("the test wants a retry", std::io::Error::other("away")));
+                }
+                b"dependent" if self.away.load(Ordering::SeqCst) => {
+                    return Err(Failure::transient("the test's dependency is away", std::io::Error::other("away")));
                 }
                 b"fatal" => return Err(Failure::fatal("as the test wants", "nothing")),
                 value => events.push(Outgoing {
@@ -254,6 +258,19 @@ fn a_transient_failure_is_retried_in_place_and_nothing_is_skipped() {
     rig.memory.assign(&[(Topic::Command, partition)]);
     eventually("both are copied", || rig.copied() == ["flaky", "after"]);
     assert_eq!(rig.handler.failures.load(Ordering::SeqCst), 4);
+    rig.end().unwrap();
+}
+
+#[test]
+fn readiness_says_what_a_partition_waits_for() {
+    let rig = Rig::start(Copier { away: AtomicBool::new(true), ..Copier::default() });
+    let partition = rig.send("dependent");
+    rig.memory.assign(&[(Topic::Command, partition)]);
+    let waits = format!("command partition {partition} waits for a dependency: the test's dependency is away");
+    eventually("it says so", || rig.status.get().0 == State::Waiting(waits.clone()));
+    rig.handler.away.store(false, Ordering::SeqCst);
+    eventually("it is copied", || rig.copied() == ["dependent"]);
+    eventually("it is ready", || rig.status.get().0 == State::Ready);
     rig.end().unwrap();
 }
 
