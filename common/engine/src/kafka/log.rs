@@ -1,7 +1,8 @@
 //! [`Log`] over a consumer group and a transactional producer.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pursight_schemas::Topic;
 use pursight_schemas::topics::Reader;
@@ -24,6 +25,9 @@ use crate::worker::Waker;
 const AT_ONCE: usize = 2_000;
 /// Timeout of a call to the broker.
 const CALL: Duration = Duration::from_secs(5);
+/// A client that has not begun to fetch a partition for so long, while the broker is there, never will (librdkafka #5586,
+/// #5591; decision 0009). Longer than it takes to notice that the broker is away.
+const NEVER: Duration = Duration::from_secs(15);
 
 /// One worker's end of the broker.
 pub(super) struct KafkaLog {
@@ -35,6 +39,8 @@ pub(super) struct KafkaLog {
     transactor: Option<Transactor>,
     waker: Waker,
     presence: Presence,
+    /// Partitions that the client does not fetch although it owns them, and since when.
+    not_fetched: HashMap<(Topic, i32), Instant>,
     /// Makes every committed offset recognisable: `<nonce>.<count>` is the first line of its metadata.
     nonce: String,
     count: u64,
@@ -60,7 +66,20 @@ impl KafkaLog {
         let context = Arc::clone(consumer.context());
         let presence = Presence::new(options, topics.first().map_or("", String::as_str));
         let (options, worker) = (options.clone(), reader.worker);
-        Ok(Self { options, worker, topics, consumer, context, transactor, waker, presence, nonce, count: 0 })
+        let not_fetched = HashMap::new();
+        Ok(Self {
+            options,
+            worker,
+            topics,
+            consumer,
+            context,
+            transactor,
+            waker,
+            presence,
+            not_fetched,
+            nonce,
+            count: 0,
+        })
     }
 
     fn one(&self, topic: Topic, partition: i32, offset: Offset) -> TopicPartitionList {
@@ -72,20 +91,31 @@ impl KafkaLog {
 
     /// While the broker is away nothing else would tell that it is back.
     fn look(&mut self, happenings: &mut Vec<Happening>) {
-        if happenings.iter().any(|happening| matches!(happening, Happening::Away(_))) {
-            self.presence.away();
+        for happening in &*happenings {
+            match happening {
+                Happening::Away(_) => self.presence.away(),
+                Happening::Revoked(partitions) => self.not_fetched.retain(|key, _| !partitions.contains(key)),
+                _ => {}
+            }
         }
         match self.presence.ask(&self.consumer) {
             None => {}
             Some(Seen::Back) => happenings.push(Happening::Back),
             Some(Seen::Away(reason)) => happenings.push(Happening::Away(reason)),
-            Some(Seen::Lost) => self.join_anew(happenings),
+            Some(Seen::Lost) => return self.join_anew("it has lost every broker", happenings),
+        }
+        if self.presence.is_away() {
+            self.not_fetched.clear();
+        }
+        if self.not_fetched.values().any(|since| since.elapsed() > NEVER) {
+            self.join_anew("it does not begin to fetch a partition", happenings);
         }
     }
 
-    /// Puts another member in the place of one that does not find the broker any more.
-    fn join_anew(&mut self, happenings: &mut Vec<Happening>) {
-        tracing::warn!(worker = self.worker, "the Kafka client has lost every broker, another one takes its place");
+    /// Puts another member in the place of one that is of no use any more.
+    fn join_anew(&mut self, reason: &str, happenings: &mut Vec<Happening>) {
+        tracing::warn!(worker = self.worker, reason, "another Kafka client takes the place of ours");
+        self.not_fetched.clear();
         let owned = self.consumer.assignment().map_err(|error| not_made(&error));
         let joined = member(&self.options, self.worker, &self.topics, &self.waker);
         // Whoever does not know what to give up may not join as another.
@@ -98,7 +128,35 @@ impl KafkaLog {
         leave_behind(std::mem::replace(&mut self.consumer, consumer));
         happenings.push(Happening::Revoked(owned));
         // Until the new member hears of a broker.
-        happenings.push(Happening::Away("another client takes the place of one that lost every broker".to_owned()));
+        self.presence.away();
+        happenings.push(Happening::Away(format!("another Kafka client takes the place of ours: {reason}")));
+    }
+
+    /// Has the client fetch from there; `false` when it does not fetch the partition yet, or not any more.
+    fn seek(&self, topic: Topic, partition: i32, offset: i64) -> Result<bool, Failure> {
+        // By seeking, and not by taking the partition out of the assignment and in again: while a revocation waits to be
+        // polled the client takes that for its answer, forgets that the partitions were lost, and joins again with them.
+        let cannot = |error: &dyn std::fmt::Display| {
+            Failure::fatal(
+                format!("cannot read {} partition {partition} from offset {offset}: {error}", topic.short()),
+                "restart the worker",
+            )
+        };
+        let sought = match self.consumer.seek_partitions(self.one(topic, partition, Offset::Offset(offset)), PROBE) {
+            Ok(list) => list.elements().first().map_or(Ok(()), TopicPartitionListElem::error),
+            Err(error) => {
+                tracing::debug!(%error, topic = topic.short(), partition, "the position was not taken in time");
+                return Ok(false);
+            }
+        };
+        match sought {
+            Ok(()) => {}
+            // It is still being assigned, or not ours any more: then the next poll says so.
+            Err(error) if is_not_fetched(&error) => return Ok(false),
+            Err(error) => return Err(cannot(&error)),
+        }
+        self.consumer.resume(&self.one(topic, partition, Offset::Invalid)).map_err(|error| cannot(&error))?;
+        Ok(true)
     }
 
     /// Metadata with its mark, so that a commit in doubt can be recognised.
@@ -175,29 +233,13 @@ impl Log for KafkaLog {
     }
 
     fn begin(&mut self, topic: Topic, partition: i32, offset: i64) -> Result<bool, Failure> {
-        // By seeking, and not by taking the partition out of the assignment and in again: while a revocation waits to be
-        // polled the client takes that for its answer, forgets that the partitions were lost, and joins again with them.
-        let cannot = |error: &dyn std::fmt::Display| {
-            Failure::fatal(
-                format!("cannot read {} partition {partition} from offset {offset}: {error}", topic.short()),
-                "restart the worker",
-            )
-        };
-        let sought = match self.consumer.seek_partitions(self.one(topic, partition, Offset::Offset(offset)), PROBE) {
-            Ok(list) => list.elements().first().map_or(Ok(()), TopicPartitionListElem::error),
-            Err(error) => {
-                tracing::debug!(%error, topic = topic.short(), partition, "the position was not taken in time");
-                return Ok(false);
-            }
-        };
-        match sought {
-            Ok(()) => {}
-            // It is still being assigned, or not ours any more: then the next poll says so.
-            Err(error) if is_not_fetched(&error) => return Ok(false),
-            Err(error) => return Err(cannot(&error)),
+        let begun = self.seek(topic, partition, offset)?;
+        if begun {
+            self.not_fetched.remove(&(topic, partition));
+        } else {
+            self.not_fetched.entry((topic, partition)).or_insert_with(Instant::now);
         }
-        self.consumer.resume(&self.one(topic, partition, Offset::Invalid)).map_err(|error| cannot(&error))?;
-        Ok(true)
+        Ok(begun)
     }
 
     fn pause(&mut self, topic: Topic, partition: i32, paused: bool) {
@@ -259,13 +301,10 @@ fn not_made(error: &KafkaError) -> Failure {
     Failure::fatal(format!("cannot make a Kafka client: {error}"), "check the PURSIGHT_KAFKA_* settings")
 }
 
-/// Whether an error says that the client does not fetch a partition at the moment.
+/// Whether an error says that the client does not fetch a partition at the moment, or began to while it was asked.
 fn is_not_fetched(error: &KafkaError) -> bool {
-    let code = error.rdkafka_error_code();
-    matches!(
-        code,
-        Some(RDKafkaErrorCode::State | RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::PreviousInProgress)
-    )
+    use RDKafkaErrorCode::{Outdated, PreviousInProgress, State, UnknownPartition};
+    matches!(error.rdkafka_error_code(), Some(State | UnknownPartition | PreviousInProgress | Outdated))
 }
 
 /// Whether the topics are as they must be: all there, each with its partitions. Waits while the broker is away.
@@ -323,6 +362,7 @@ pub(super) fn check_topics(
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+    use rdkafka::consumer::CommitMode;
     use rdkafka::mocking::MockCluster;
 
     use super::*;
@@ -350,8 +390,8 @@ mod tests {
         let mut log = open(&fake_cluster, "cgrp", &inbox);
         let all = [(Topic::Command, 0)];
         let assigned = |log: &mut KafkaLog| {
-            let until = std::time::Instant::now() + Duration::from_secs(60);
-            while std::time::Instant::now() < until {
+            let until = Instant::now() + Duration::from_secs(60);
+            while Instant::now() < until {
                 let told = log.poll();
                 if told.iter().any(|one| matches!(one, Happening::Assigned(partitions) if *partitions == all)) {
                     return true;
@@ -361,13 +401,27 @@ mod tests {
             }
             false
         };
+        let gave_up = |told: &[Happening]| matches!(told, [Happening::Revoked(partitions), Happening::Away(_)] if *partitions == all);
         assert!(assigned(&mut log));
+        // Who comes after finds an offset to begin from, as in a group that was prepared.
+        log.consumer.commit(&log.one(Topic::Command, 0, Offset::Offset(0)), CommitMode::Sync).unwrap();
         let mut told = Vec::new();
-        log.join_anew(&mut told);
-        assert!(
-            matches!(&told[..], [Happening::Revoked(partitions), Happening::Away(_)] if *partitions == all),
-            "{told:?}"
-        );
+        log.join_anew("the test wants it", &mut told);
+        assert!(gave_up(&told), "{told:?}");
+        assert!(assigned(&mut log));
+        let until = Instant::now() + Duration::from_secs(60);
+        while log.presence.is_away() && Instant::now() < until {
+            log.poll();
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // A partition that the client never fetches: there is no such one.
+        assert!(!log.begin(Topic::Command, 7, 0).unwrap());
+        for since in log.not_fetched.values_mut() {
+            *since = since.checked_sub(NEVER).unwrap();
+        }
+        let told = log.poll();
+        assert!(gave_up(&told), "{told:?}");
+        assert!(log.not_fetched.is_empty());
         assert!(assigned(&mut log));
     }
 

@@ -63,6 +63,11 @@ impl Presence {
         }
     }
 
+    /// Whether it is away, as far as is known.
+    pub(super) fn is_away(&self) -> bool {
+        self.away
+    }
+
     /// Asks if it is time; `None` if it is not, or if everything is as before.
     pub(super) fn ask<C: ConsumerContext>(&mut self, client: &BaseConsumer<C>) -> Option<Seen> {
         if self.asked.elapsed() < if self.away { PROBE } else { REST } {
