@@ -10,8 +10,9 @@ use pursight_schemas::topics::Reader;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::log::{KafkaLog, check_topics};
+use super::log::KafkaLog;
 use super::options::Options;
+use super::topics::check_topics;
 use crate::failure::Failure;
 use crate::handler::Handler;
 use crate::status::{State, Status};

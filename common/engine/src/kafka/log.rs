@@ -1,8 +1,7 @@
 //! [`Log`] over a consumer group and a transactional producer.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pursight_schemas::Topic;
 use pursight_schemas::topics::Reader;
@@ -11,7 +10,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::consumer::{Context, HANDED_OVER, Quiet, is_away, meaning, record};
+use super::consumer::{Context, HANDED_OVER, Quiet, meaning, record};
+use super::not_fetched::NotFetched;
 use super::options::Options;
 use super::presence::{PROBE, Presence, Seen, leave_behind};
 use super::transactor::{Outcome, Transactor};
@@ -25,9 +25,6 @@ use crate::worker::Waker;
 const AT_ONCE: usize = 2_000;
 /// Timeout of a call to the broker.
 const CALL: Duration = Duration::from_secs(5);
-/// A client that has not begun to fetch a partition for so long, while the broker is there, never will (librdkafka #5586,
-/// #5591; decision 0009). Longer than it takes to notice that the broker is away.
-const NEVER: Duration = Duration::from_secs(15);
 
 /// One worker's end of the broker.
 pub(super) struct KafkaLog {
@@ -39,8 +36,7 @@ pub(super) struct KafkaLog {
     transactor: Option<Transactor>,
     waker: Waker,
     presence: Presence,
-    /// Partitions that the client does not fetch although it owns them, and since when.
-    not_fetched: HashMap<(Topic, i32), Instant>,
+    not_fetched: NotFetched,
     /// Makes every committed offset recognisable: `<nonce>.<count>` is the first line of its metadata.
     nonce: String,
     count: u64,
@@ -66,7 +62,7 @@ impl KafkaLog {
         let context = Arc::clone(consumer.context());
         let presence = Presence::new(options, topics.first().map_or("", String::as_str));
         let (options, worker) = (options.clone(), reader.worker);
-        let not_fetched = HashMap::new();
+        let not_fetched = NotFetched::default();
         Ok(Self {
             options,
             worker,
@@ -94,7 +90,7 @@ impl KafkaLog {
         for happening in &*happenings {
             match happening {
                 Happening::Away(_) => self.presence.away(),
-                Happening::Revoked(partitions) => self.not_fetched.retain(|key, _| !partitions.contains(key)),
+                Happening::Revoked(partitions) => self.not_fetched.revoked(partitions),
                 _ => {}
             }
         }
@@ -107,7 +103,7 @@ impl KafkaLog {
         if self.presence.is_away() {
             self.not_fetched.clear();
         }
-        if self.not_fetched.values().any(|since| since.elapsed() > NEVER) {
+        if self.not_fetched.any_never() {
             self.join_anew("it does not begin to fetch a partition", happenings);
         }
     }
@@ -234,11 +230,7 @@ impl Log for KafkaLog {
 
     fn begin(&mut self, topic: Topic, partition: i32, offset: i64) -> Result<bool, Failure> {
         let begun = self.seek(topic, partition, offset)?;
-        if begun {
-            self.not_fetched.remove(&(topic, partition));
-        } else {
-            self.not_fetched.entry((topic, partition)).or_insert_with(Instant::now);
-        }
+        self.not_fetched.asked((topic, partition), begun);
         Ok(begun)
     }
 
@@ -297,7 +289,7 @@ fn member(options: &Options, worker: &str, topics: &[String], waker: &Waker) -> 
     Ok(consumer)
 }
 
-fn not_made(error: &KafkaError) -> Failure {
+pub(super) fn not_made(error: &KafkaError) -> Failure {
     Failure::fatal(format!("cannot make a Kafka client: {error}"), "check the PURSIGHT_KAFKA_* settings")
 }
 
@@ -307,60 +299,11 @@ fn is_not_fetched(error: &KafkaError) -> bool {
     matches!(error.rdkafka_error_code(), Some(State | UnknownPartition | PreviousInProgress | Outdated))
 }
 
-/// Whether the topics are as they must be: all there, each with its partitions. Waits while the broker is away.
-pub(super) fn check_topics(
-    options: &Options,
-    topics: &[Topic],
-    status: &Status,
-    stop: &dyn Fn() -> bool,
-) -> Result<(), Failure> {
-    let client: BaseConsumer = options.client("check").create().map_err(|error| not_made(&error))?;
-    let metadata = loop {
-        status.beat();
-        match client.fetch_metadata(None, PROBE) {
-            Ok(metadata) => break metadata,
-            Err(error) if is_away(&error) => {
-                status.set(State::Waiting(format!(
-                    "the broker at {} cannot be reached; trying again",
-                    options.bootstrap
-                )));
-                if stop() {
-                    return Ok(());
-                }
-                std::thread::sleep(Duration::from_millis(250));
-            }
-            Err(error) => {
-                return Err(Failure::fatal(
-                    format!("the broker refuses us: {error}"),
-                    "check the PURSIGHT_KAFKA_* settings",
-                ));
-            }
-        }
-    };
-    for topic in topics {
-        let name = topic.name(&options.prefix);
-        let found =
-            metadata.topics().iter().find(|found| found.name() == name).map_or(0, |found| found.partitions().len());
-        if found == 0 {
-            return Err(Failure::fatal(format!("topic {name} is missing"), "run `pursight topics apply`"));
-        }
-        if i32::try_from(found) != Ok(topic.partitions()) {
-            let what = format!(
-                "topic {name} has {found} partitions and must have {}: keys would be decided in the wrong place",
-                topic.partitions()
-            );
-            return Err(Failure::fatal(
-                what,
-                "the count never changes: make the topic anew, or use another PURSIGHT_TOPIC_PREFIX",
-            ));
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::time::Instant;
 
     use rdkafka::consumer::CommitMode;
     use rdkafka::mocking::MockCluster;
@@ -416,12 +359,10 @@ mod tests {
         }
         // A partition that the client never fetches: there is no such one.
         assert!(!log.begin(Topic::Command, 7, 0).unwrap());
-        for since in log.not_fetched.values_mut() {
-            *since = since.checked_sub(NEVER).unwrap();
-        }
+        log.not_fetched.age();
         let told = log.poll();
         assert!(gave_up(&told), "{told:?}");
-        assert!(log.not_fetched.is_empty());
+        assert!(!log.not_fetched.any_never());
         assert!(assigned(&mut log));
     }
 

@@ -9,9 +9,11 @@ mod groups;
 mod held_back;
 mod launch;
 mod log;
+mod not_fetched;
 mod options;
 mod polled;
 mod presence;
+mod topics;
 mod transactor;
 
 pub use admin::{Admin, AdminError};
