@@ -106,7 +106,10 @@ impl Place {
             Self::Uncommitted => abort(world, canary.bytes()),
             Self::Dump => sql(format!("CREATE TABLE pursight.control_of_dump AS SELECT '{text}' AS leak")),
             Self::DataFiles => sql(format!("CREATE TABLE control_of_files AS SELECT '{text}' AS leak")),
-            Self::WriteAheadLog => sql(format!("SELECT pg_logical_emit_message(true, 'control', '{text}')")),
+            // Twice: the header of a page may part one of them.
+            Self::WriteAheadLog => {
+                sql(format!("SELECT pg_logical_emit_message(true, 'control', '{text}') FROM generate_series(1, 2)"))
+            }
             Self::ServerLogs => sql(format!("DO $$ BEGIN RAISE LOG '%', '{text}'; END $$")),
             Self::WorkerLogs => {
                 let mut log = OpenOptions::new().append(true).open(world.system.folder.path().join("workers.log"))?;
