@@ -13,8 +13,9 @@ use crate::handler::Claim;
 use crate::message::{Line, Record};
 use crate::retry::Delays;
 
-/// Records buffered for a partition before it is paused, as multiples of the batch size.
-const BUFFERED_BATCHES: usize = 4;
+/// Records buffered for a partition before it is paused, as multiples of the batch size. Half of them must last until a
+/// paused partition is fetched again: it joins the next fetch, and the one under way waits up to `fetch.wait.max.ms`.
+const BUFFERED_BATCHES: usize = 8;
 /// Bytes buffered for a partition before it is paused, and before it goes on: records may be of a megabyte each.
 const MOST_BUFFERED: usize = 4 * 1024 * 1024;
 const LEAST_BUFFERED: usize = 2 * 1024 * 1024;
@@ -280,17 +281,19 @@ mod tests {
     #[test]
     fn small_records_pause_it_by_their_number() {
         let mut slot = slot();
-        (0..400).for_each(|at| slot.push(record(at, 10)));
+        (0..800).for_each(|at| slot.push(record(at, 10)));
         assert_eq!(slot.wants_pause(100), None);
-        slot.push(record(400, 10));
+        slot.push(record(800, 10));
         assert_eq!(slot.wants_pause(100), Some(true));
         slot.fill(100);
-        assert_eq!((slot.batch.len(), slot.buffered), (100, 3010));
+        assert_eq!((slot.batch.len(), slot.buffered), (100, 7010));
         slot.paused = true;
-        assert_eq!(slot.wants_pause(100), None, "more than two batches are left");
-        slot.done();
-        slot.fill(100);
-        assert_eq!(slot.wants_pause(100), None, "as many");
+        for left in [7, 6, 5] {
+            assert_eq!(slot.wants_pause(100), None, "{left} batches are left, and one record");
+            slot.done();
+            slot.fill(100);
+        }
+        assert_eq!(slot.wants_pause(100), None, "four are left: as many as keep it paused");
         slot.done();
         slot.fill(2);
         assert_eq!(slot.wants_pause(100), Some(false), "fewer");
