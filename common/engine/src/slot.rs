@@ -293,9 +293,11 @@ mod tests {
             slot.done();
             slot.fill(100);
         }
-        assert_eq!(slot.wants_pause(100), None, "four are left: as many as keep it paused");
         slot.done();
-        slot.fill(2);
-        assert_eq!(slot.wants_pause(100), Some(false), "fewer");
+        slot.fill(1);
+        assert_eq!(slot.wants_pause(100), None, "four batches keep it paused");
+        slot.done();
+        slot.fill(1);
+        assert_eq!(slot.wants_pause(100), Some(false), "a record fewer does not");
     }
 }
