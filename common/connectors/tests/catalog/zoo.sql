@@ -44,6 +44,30 @@ CREATE TABLE zoo.visit_later PARTITION OF zoo.visit DEFAULT;
 CREATE INDEX visit_day ON zoo.visit (day);
 ALTER TABLE zoo.visit ADD PRIMARY KEY (day, region);
 CREATE TABLE zoo.stay (day date, region text, FOREIGN KEY (day, region) REFERENCES zoo.visit);
+CREATE TABLE zoo."Lock" (a integer, "user" integer, "B c" integer DEFAULT 0, r int4range, PRIMARY KEY (a, "user"), UNIQUE ("user", a, "B c"),
+  UNIQUE ("B c"), CONSTRAINT late UNIQUE (a) DEFERRABLE, CONSTRAINT more UNIQUE ("user") INCLUDE (a), CONSTRAINT alone UNIQUE (a) WITH (fillfactor = 70));
+CREATE TABLE zoo.key (x integer, "order" integer DEFAULT 0, z integer REFERENCES zoo."Lock" ("B c"), r int4range,
+  CONSTRAINT turned FOREIGN KEY ("order", x) REFERENCES zoo."Lock" ("user", a),
+  CONSTRAINT whole FOREIGN KEY (x, "order") REFERENCES zoo."Lock" MATCH FULL ON UPDATE CASCADE ON DELETE CASCADE,
+  CONSTRAINT strict FOREIGN KEY ("order") REFERENCES zoo."Lock" ("user") ON UPDATE RESTRICT ON DELETE RESTRICT,
+  CONSTRAINT emptied FOREIGN KEY (z) REFERENCES zoo."Lock" ("B c") ON UPDATE SET NULL ON DELETE SET DEFAULT,
+  CONSTRAINT nulled FOREIGN KEY (z) REFERENCES zoo."Lock" ("B c") ON DELETE SET NULL,
+  CONSTRAINT preset FOREIGN KEY (z) REFERENCES zoo."Lock" ("B c") ON UPDATE SET DEFAULT,
+  CONSTRAINT later FOREIGN KEY (z) REFERENCES zoo."Lock" ("B c") DEFERRABLE,
+  PRIMARY KEY (x) INCLUDE (z));
+ALTER TABLE zoo.key ADD CONSTRAINT unproven FOREIGN KEY (z) REFERENCES zoo."Lock" ("B c") NOT VALID;
+DO $$ BEGIN
+  IF current_setting('server_version_num')::integer >= 150000 THEN
+    EXECUTE 'ALTER TABLE zoo.key ADD CONSTRAINT one_null UNIQUE NULLS NOT DISTINCT (x)';
+    EXECUTE 'ALTER TABLE zoo.key ADD CONSTRAINT of_a_part FOREIGN KEY (x, "order") REFERENCES zoo."Lock" ON DELETE SET NULL (x)';
+  END IF;
+  IF current_setting('server_version_num')::integer >= 180000 THEN
+    EXECUTE 'CREATE EXTENSION btree_gist SCHEMA zoo';
+    EXECUTE 'ALTER TABLE zoo."Lock" ADD CONSTRAINT for_a_time UNIQUE (a, r WITHOUT OVERLAPS)';
+    EXECUTE 'ALTER TABLE zoo.key ADD CONSTRAINT for_its_time FOREIGN KEY (x, PERIOD r) REFERENCES zoo."Lock" (a, PERIOD r)';
+    EXECUTE 'ALTER TABLE zoo.key ADD CONSTRAINT unforced FOREIGN KEY (z) REFERENCES zoo."Lock" ("B c") NOT ENFORCED';
+  END IF;
+END $$;
 CREATE TABLE zoo.animal (id integer, legs smallint);
 CREATE TABLE zoo.bird (wings smallint) INHERITS (zoo.animal);
 CREATE TABLE zoo.penguin (swims boolean) INHERITS (zoo.bird);

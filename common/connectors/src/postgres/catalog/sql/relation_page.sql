@@ -14,15 +14,16 @@ WITH RECURSIVE page AS MATERIALIZED (
   -- Without those that a constraint owns, and without invalid ones (half-built, or the shadow of a reindex). OFFSET 0
   -- keeps the planner from joining whole catalogs where it mistakes how many rows an anti-join leaves.
   SELECT p.relkind, p.nspname, p.relname AS tablename, x.*
-  FROM page p CROSS JOIN LATERAL (
+  FROM page p CROSS JOIN (SELECT false AS indnullsnotdistinct) older CROSS JOIN LATERAL (
     SELECT i.indexrelid, i.indrelid, i.indisunique, i.indnkeyatts, i.indkey, i.indclass, i.indcollation, i.indoption,
       c.relname, c.relam,
       i.indexprs IS NULL AND i.indpred IS NULL AND c.reloptions IS NULL AND i.indnatts = i.indnkeyatts
-        AND (NOT i.indisunique OR to_jsonb(i) ->> 'indnullsnotdistinct' IS DISTINCT FROM 'true') AS plain
+        AND NOT indnullsnotdistinct AS plain
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-    WHERE i.indrelid = p.relid AND (i.indisvalid OR p.relkind = 'p') AND NOT EXISTS (
-      SELECT FROM pg_constraint k
-      WHERE k.conrelid = p.relid AND k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
+    WHERE i.indrelid = p.relid AND (i.indisvalid OR p.relkind = 'p') AND NOT i.indisprimary
+      AND NOT ((i.indisunique OR i.indisexclusion) AND EXISTS (
+        SELECT FROM pg_constraint k
+        WHERE k.conrelid = p.relid AND k.conindid = i.indexrelid AND k.contype IN ('u', 'x')))
     OFFSET 0
   ) x
 ), need AS (
