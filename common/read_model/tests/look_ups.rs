@@ -103,6 +103,23 @@ async fn the_fold_fetches_only_the_rows_that_it_names() {
     database.remove().await;
 }
 
+#[tokio::test]
+async fn nothing_is_compiled_however_dear_it_looks() {
+    let (database, model) = TestDatabase::migrated().await;
+    let pooled = DatabaseOptions { pgbouncer: true, ..database.options() };
+    let pooled = ReadModel::connect(&pooled).await.unwrap();
+    for mut transaction in
+        [model.begin().await.unwrap(), model.begin_fold().await.unwrap(), pooled.begin_fold().await.unwrap()]
+    {
+        let jit: String = sqlx::query_scalar("SHOW jit").fetch_one(&mut *transaction).await.unwrap();
+        assert_eq!(jit, "off");
+        transaction.rollback().await.unwrap();
+    }
+    pooled.close().await;
+    model.close().await;
+    database.remove().await;
+}
+
 /// Pages of the indexes of a table that were read in all, by a model with one session, until now.
 async fn index_pages(model: &ReadModel, table: &str) -> i64 {
     sqlx::query("SELECT pg_stat_force_next_flush()").execute(model.pool()).await.unwrap();
