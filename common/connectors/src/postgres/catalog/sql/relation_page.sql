@@ -12,7 +12,8 @@ WITH RECURSIVE page AS MATERIALIZED (
   SELECT p.root, i.inhrelid FROM partition p JOIN pg_inherits i ON i.inhparent = p.oid
 ), page_index AS MATERIALIZED (
   -- Without those that a constraint owns, and without invalid ones (half-built, or the shadow of a reindex). OFFSET 0
-  -- keeps the planner from joining whole catalogs where it mistakes how many rows an anti-join leaves.
+  -- keeps the planner from joining whole catalogs where it mistakes how many rows an anti-join leaves. The column that an
+  -- older engine's catalog lacks is found in `older`: by its bare name.
   SELECT p.relkind, p.nspname, p.relname AS tablename, x.*
   FROM page p CROSS JOIN (SELECT false AS indnullsnotdistinct) older CROSS JOIN LATERAL (
     SELECT i.indexrelid, i.indrelid, i.indisunique, i.indnkeyatts, i.indkey, i.indclass, i.indcollation, i.indoption,
