@@ -1,7 +1,9 @@
 //! A second schema beside the live one: made empty, compared with the live one row by row, put in its place. What is
 //! folded into it, and from where, is the projection's. Runs as the owner, never behind a pooler.
 
-use futures::TryStreamExt;
+use std::collections::BTreeMap;
+
+use futures::{StreamExt, TryStreamExt, stream};
 use pursight_schemas::Topic;
 use serde_json::Value;
 use sqlx::postgres::{PgConnection, PgTransaction};
@@ -16,11 +18,28 @@ const NOT_FOLDED: [&str; 2] = ["_sqlx_migrations", "reader_login"];
 /// Folded from topics that are not kept for ever: rows whose records are gone are carried over, and of work items only
 /// those are compared that both schemas have.
 const EXPIRING: [&str; 2] = ["dead_letter", "work_item"];
+/// Of its rows not everything is compared.
+const POSITIONS: &str = "projection_position";
 /// Outside the comparison altogether.
 const NOT_COMPARED: &str = "dead_letter";
 /// Rows are only ever added to these, and the fold looks none of them up: to make their keys and indexes at the end, all at
 /// once, takes a fraction of the time.
 const ONLY_ADDED_TO: [&str; 2] = ["audit", "data_source_change"];
+/// Of the other tables, what the fold never looks into: made at the end likewise. One that is not named here costs time only.
+const FOR_READERS: [&str; 12] = [
+    "command_by_follow_up_run",
+    "command_by_source",
+    "command_by_time",
+    "connection_test_by_source",
+    "data_source_by_display",
+    "data_source_by_name",
+    "data_source_name_is_taken_once",
+    "run_by_source",
+    "schema_change_by_object",
+    "schema_change_by_run",
+    "schema_change_by_time",
+    "work_item_by_source",
+];
 /// Added to a transaction that waits for others, or reads whole tables.
 const PATIENT: &str = "; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0";
 /// Only one rebuild of a database at a time.
@@ -33,7 +52,7 @@ pub struct TableHash {
     pub table: String,
     /// How many rows.
     pub rows: i64,
-    /// SHA-256 over the SHA-256 of each row's text, in the order of the primary key.
+    /// SHA-256 over the rows as `COPY ... TO STDOUT (FORMAT binary)` writes them, in the order of the primary key.
     pub sha256: String,
 }
 
@@ -57,8 +76,8 @@ pub struct Beside {
     pub model: ReadModel,
     /// Holds the lock that keeps other rebuilds away.
     guard: PgConnection,
-    /// Statements that make the keys and indexes that are not there yet.
-    indexes: Vec<String>,
+    /// Statements that make the keys and indexes that are not there yet, by table.
+    indexes: BTreeMap<String, Vec<String>>,
 }
 
 impl Beside {
@@ -86,17 +105,21 @@ impl Beside {
         Ok(Some(Self { live: live.clone(), model, guard, indexes }))
     }
 
-    /// Makes the keys and indexes that a fold of many records did without. A key finds what was folded twice.
+    /// Makes the keys and indexes that a fold of many records did without, of two tables at a time. A key finds what was
+    /// folded twice.
     ///
     /// # Errors
     /// The server refuses.
     pub async fn index(&mut self) -> Result<(), ReadModelError> {
-        for statement in self.indexes.drain(..) {
-            let text = format!("SET statement_timeout = 0; {statement}");
-            let made = sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut self.guard).await;
+        let model = &self.model;
+        let make = |statements: Vec<String>| async move {
+            let mut transaction = model.begin_with(PATIENT).await?;
+            let made = sqlx::raw_sql(AssertSqlSafe(statements.join("; "))).execute(&mut *transaction).await;
             made.map_err(ReadModelError::during("making the indexes"))?;
-        }
-        Ok(())
+            model.commit(transaction).await
+        };
+        let tables = std::mem::take(&mut self.indexes);
+        stream::iter(tables.into_values()).map(make).buffer_unordered(2).try_collect().await
     }
 
     /// Stops the live fold: no position moves until this ends. Readers go on.
@@ -140,10 +163,14 @@ async fn drop_schema(connection: &mut PgConnection, schema: &str) -> Result<(), 
     dropped.map(drop).map_err(ReadModelError::during("removing a schema"))
 }
 
-/// Removes keys and indexes of the tables that are only added to. Returns the statements that make them again.
-async fn take_indexes(connection: &mut PgConnection, schema: &str) -> Result<Vec<String>, ReadModelError> {
-    let found = sqlx::query_as::<_, (String, String)>(
+/// Removes the keys and indexes that a fold can do without. Returns the statements that make them again, by table.
+async fn take_indexes(
+    connection: &mut PgConnection,
+    schema: &str,
+) -> Result<BTreeMap<String, Vec<String>>, ReadModelError> {
+    let found = sqlx::query_as::<_, (String, String, String)>(
         "SELECT
+            c.relname::TEXT,
             CASE WHEN k.oid IS NULL THEN format('DROP INDEX %I.%I', n.nspname, x.relname)
                 ELSE format('ALTER TABLE %I.%I DROP CONSTRAINT %I', n.nspname, c.relname, k.conname) END,
             CASE WHEN k.oid IS NULL THEN pg_get_indexdef(x.oid)
@@ -154,15 +181,21 @@ async fn take_indexes(connection: &mut PgConnection, schema: &str) -> Result<Vec
         JOIN pg_class x ON x.oid = i.indexrelid
         JOIN pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.conindid = x.oid
-        WHERE n.nspname = $1 AND c.relname = ANY ($2)
+        WHERE n.nspname = $1 AND (c.relname = ANY ($2) OR x.relname = ANY ($3))
         ORDER BY x.relname",
     )
     .bind(schema)
     .bind(ONLY_ADDED_TO.as_slice())
+    .bind(FOR_READERS.as_slice())
     .fetch_all(&mut *connection)
     .await
     .map_err(ReadModelError::during("listing the indexes"))?;
-    let (away, again): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    let mut away = Vec::new();
+    let mut again: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (table, remove, make) in found {
+        away.push(remove);
+        again.entry(table).or_default().push(make);
+    }
     sqlx::raw_sql(AssertSqlSafe(away.join("; ")))
         .execute(connection)
         .await
@@ -339,35 +372,34 @@ async fn hash(
     let restriction = only_keys_of
         .map(|other| format!(" WHERE EXISTS (SELECT FROM {other}.{table} o WHERE {})", same("o")))
         .unwrap_or_default();
+    let row = if table == POSITIONS { row_of(table, "t") } else { "t.*".to_owned() };
     let text = format!(
-        "SELECT sha256(convert_to({}, 'UTF8')) FROM {schema}.{table} t{restriction} ORDER BY {}",
-        text_of(table, "t"),
-        key.join(", "),
+        "COPY (SELECT {row} FROM {schema}.{table} t{restriction} ORDER BY {}) TO STDOUT (FORMAT binary)",
+        key.join(", ")
     );
+    let during = ReadModelError::during;
     let mut digest = pursight_schemas::hash::Rolling::new();
-    let mut count = 0;
-    let mut rows = sqlx::query_scalar::<_, Vec<u8>>(AssertSqlSafe(text)).fetch(&mut *connection);
-    while let Some(row) = rows.try_next().await.map_err(ReadModelError::during("hashing a table"))? {
+    // One message bears one row, says the protocol; the last one bears the end of the format.
+    let mut count = -1;
+    let mut rows = connection.copy_out_raw(&text).await.map_err(during("hashing a table"))?;
+    while let Some(row) = rows.try_next().await.map_err(during("hashing a table"))? {
         digest.update(&row);
         count += 1;
     }
     Ok(TableHash { table: table.to_owned(), rows: count, sha256: digest.sha256() })
 }
 
-/// What is hashed of a row: all of it as text, which costs the server half of what its JSON does. Both schemas have the
+/// What is compared of a row: all of it as text, which costs the server half of what its JSON does. Both schemas have the
 /// same columns in the same order, since the same migrations made them, and are read under the same settings.
 fn text_of(table: &str, alias: &str) -> String {
-    match table {
-        "projection_position" => format!("({})::TEXT", row_of(table, alias)),
-        _ => format!("({alias})::TEXT"),
-    }
+    if table == POSITIONS { format!("({})::TEXT", row_of(table, alias)) } else { format!("({alias})::TEXT") }
 }
 
 /// A row as it is shown, as JSON. Of a position, how often it was taken over and the log's own ids say nothing about the fold;
 /// nor does how far it is on a topic whose records expire.
 fn row_of(table: &str, alias: &str) -> String {
     match table {
-        "projection_position" => {
+        POSITIONS => {
             let expiring = Topic::ALL.into_iter().filter(|topic| topic.retention_ms() >= 0);
             let expiring: Vec<String> = expiring.map(|topic| format!("'{}'", topic.short())).collect();
             format!(
