@@ -19,17 +19,7 @@ pub(crate) struct Message<'a> {
 impl<'a> Message<'a> {
     /// Reads a record.
     pub(crate) fn read(record: &'a Record) -> Result<Self, Failure> {
-        if record.topic == Topic::DeadLetter {
-            return Ok(Self { record, event: None });
-        }
-        match Event::decode(&record.value) {
-            Ok(event) => Ok(Self { record, event: Some(event) }),
-            Err(error) => Err(Failure::fatal(
-                format!("the event at {} cannot be read ({error})", place(record)),
-                "this program is older than the one that wrote it, or a foreign writer reached the topic: run the newest \
-                 version, or see who may write to the topic",
-            )),
-        }
+        Ok(Self { record, event: event(record)? })
     }
 
     /// The owner's marker that the event was written under.
@@ -58,6 +48,20 @@ impl<'a> Message<'a> {
             code: None,
         }
     }
+}
+
+/// What a record says.
+pub(crate) fn event(record: &Record) -> Result<Option<Event>, Failure> {
+    if record.topic == Topic::DeadLetter {
+        return Ok(None);
+    }
+    Event::decode(&record.value).map(Some).map_err(|error| {
+        Failure::fatal(
+            format!("the event at {} cannot be read ({error})", place(record)),
+            "this program is older than the one that wrote it, or a foreign writer reached the topic: run the newest \
+             version, or see who may write to the topic",
+        )
+    })
 }
 
 /// Where a record lies, for people.

@@ -88,6 +88,31 @@ impl Projection {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&(topic, partition));
     }
 
+    /// Folds messages of a partition that is ours, in as many transactions as it takes.
+    pub(crate) async fn fold(&self, messages: &[Message<'_>], claim: &Claim) -> Result<Vec<Line>, Failure> {
+        let (topic, partition) = (claim.topic(), claim.partition());
+        let mut lines = Vec::with_capacity(messages.len());
+        let mut rest = messages;
+        while !rest.is_empty() {
+            let held = self.held(topic, partition).ok_or(Failure::Lost)?;
+            let old = rest.iter().take_while(|message| message.record.offset < held.next_offset).count();
+            let (old, fresh) = rest.split_at(old);
+            lines.extend(old.iter().map(|message| message.line(Verdict::Repeated.word())));
+            let (part, later) = fresh.split_at(fold::part_length(fresh, held.newest_record_at));
+            rest = later;
+            let verdicts = self.fold_part(part, held).await.inspect_err(|failure| {
+                if matches!(failure, Failure::Lost) {
+                    self.let_go(topic, partition);
+                }
+            })?;
+            for (message, verdict) in part.iter().zip(verdicts) {
+                report(message, verdict);
+                lines.push(message.line(verdict.word()));
+            }
+        }
+        Ok(lines)
+    }
+
     /// Folds the messages of one transaction, within a time after which the server must be gone: its own limits are
     /// shorter. Returns their verdicts.
     async fn fold_part(&self, part: &[Message<'_>], held: Held) -> Result<Vec<Verdict>, Failure> {
@@ -168,28 +193,8 @@ impl Handler for Projection {
     }
 
     async fn handle(&self, batch: &[Record], claim: &Claim) -> Result<Vec<Line>, Failure> {
-        let (topic, partition) = (claim.topic(), claim.partition());
-        let mut lines = Vec::with_capacity(batch.len());
         let messages = batch.iter().map(Message::read).collect::<Result<Vec<_>, _>>()?;
-        let mut rest = messages.as_slice();
-        while !rest.is_empty() {
-            let held = self.held(topic, partition).ok_or(Failure::Lost)?;
-            let old = rest.iter().take_while(|message| message.record.offset < held.next_offset).count();
-            let (old, fresh) = rest.split_at(old);
-            lines.extend(old.iter().map(|message| message.line(Verdict::Repeated.word())));
-            let (part, later) = fresh.split_at(fold::part_length(fresh, held.newest_record_at));
-            rest = later;
-            let verdicts = self.fold_part(part, held).await.inspect_err(|failure| {
-                if matches!(failure, Failure::Lost) {
-                    self.let_go(topic, partition);
-                }
-            })?;
-            for (message, verdict) in part.iter().zip(verdicts) {
-                report(message, verdict);
-                lines.push(message.line(verdict.word()));
-            }
-        }
-        Ok(lines)
+        self.fold(&messages, claim).await
     }
 
     /// After a crash of the server the last transactions may be gone, and a copy that was put in its place is older: a

@@ -3,16 +3,18 @@
 //! fold as the handler's, so equal hashes prove that the read model is a picture of the log and nothing else.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::future::join;
 use futures::{StreamExt, TryStreamExt, stream};
 use pursight_engine::{Claim, Failure, Handler, Record};
 use pursight_read_model::position::Position;
 use pursight_read_model::rebuild::{Beside, Difference, TableHash};
 use pursight_read_model::{ReadModel, ReadModelError};
-use pursight_schemas::Topic;
+use pursight_schemas::{Event, Topic};
+use tokio::task::JoinHandle;
 
+use crate::decode::{Message, event};
 use crate::handler::{LogIdentity, Projection};
 
 /// Records of one transaction.
@@ -100,16 +102,17 @@ fn listed(differences: &[Difference]) -> String {
 /// # Errors
 /// [`RebuildError::Differs`] with the first differing rows, or what stood in the way; the live schema is left untouched.
 pub async fn run(
-    log: &dyn LogReader,
+    log: Arc<dyn LogReader>,
     live: &ReadModel,
     options: Options,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Report, RebuildError> {
     let mut beside = Beside::make(live).await?.ok_or(RebuildError::Busy)?;
-    let fold = Fold { log, projection: Projection::new(beside.model.clone(), LogIdentity::default()), progress };
+    let fold =
+        Fold { log: log.clone(), projection: Projection::new(beside.model.clone(), LogIdentity::default()), progress };
     let mut records = 0;
     for _ in 0..ROUNDS {
-        let missing = fold.missing(&targets(log, live.positions().await?).await?, &beside).await?;
+        let missing = fold.missing(&targets(&*log, live.positions().await?).await?, &beside).await?;
         if missing.iter().map(|part| part.until - part.from).sum::<i64>() <= NEAR {
             break;
         }
@@ -118,7 +121,7 @@ pub async fn run(
     beside.index().await?;
     let mut stopped = beside.stop_live().await?;
     let was_empty = stopped.is_empty();
-    let exact = targets(log, stopped.positions.clone()).await?;
+    let exact = targets(&*log, stopped.positions.clone()).await?;
     records = fold.all(fold.missing(&exact, &beside).await?, records).await?;
     if was_empty {
         // No live position will take the place of these: what has expired lies behind us, too.
@@ -163,8 +166,23 @@ struct Part {
     until: i64,
 }
 
+impl Part {
+    /// What it takes to fold it, in records that become one row: a source's or an object's event becomes twenty.
+    fn cost(&self) -> i64 {
+        let rows = if matches!(self.topic, Topic::Source | Topic::Schema) { 20 } else { 1 };
+        (self.until - self.from).saturating_mul(rows)
+    }
+}
+
+/// Records, and what each of them says.
+#[derive(Default)]
+struct Batch {
+    records: Vec<Record>,
+    events: Vec<Option<Event>>,
+}
+
 struct Fold<'a> {
-    log: &'a dyn LogReader,
+    log: Arc<dyn LogReader>,
     projection: Projection,
     progress: &'a (dyn Fn(u64) + Sync),
 }
@@ -186,10 +204,10 @@ impl Fold<'_> {
         Ok(targets.iter().map(part).collect())
     }
 
-    /// Folds all parts, some side by side, the longest first: one that begins late is waited for alone. Returns how many
-    /// records have been folded by now.
+    /// Folds all parts, some side by side, those that take longest first: one that begins late is waited for alone. Returns
+    /// how many records have been folded by now.
     async fn all(&self, mut parts: Vec<Part>, before: u64) -> Result<u64, RebuildError> {
-        parts.sort_by_key(|part| Reverse(part.until - part.from));
+        parts.sort_by_key(|part| Reverse(part.cost()));
         let counts = stream::iter(parts).map(|part| self.one(part)).buffer_unordered(SIDE_BY_SIDE);
         let mut counts = std::pin::pin!(counts);
         let mut records = before;
@@ -204,23 +222,32 @@ impl Fold<'_> {
         let claim = Claim::detached(part.topic, part.partition);
         let mut next = self.projection.take_over(&claim).await?.unwrap_or_default();
         let mut count = 0;
-        let mut batch = self.read(&part, next).await?;
-        while let Some(last) = batch.last() {
+        let mut ahead = self.read(part, next);
+        loop {
+            let Batch { records, events } = ahead.await.map_err(|error| {
+                Failure::fatal(format!("reading the log has ended: {error}"), "report it, with the log lines before it")
+            })??;
+            let Some(last) = records.last() else { return Ok(count) };
             next = last.offset + 1;
-            count += batch.len() as u64;
-            // The next ones are fetched while these are written.
-            let (ahead, folded) = join(self.read(&part, next), self.projection.handle(&batch, &claim)).await;
-            folded?;
-            batch = ahead?;
+            count += records.len() as u64;
+            ahead = self.read(part, next);
+            let messages: Vec<_> =
+                records.iter().zip(events).map(|(record, event)| Message { record, event }).collect();
+            self.projection.fold(&messages, &claim).await?;
         }
-        Ok(count)
     }
 
-    /// The records from an offset on, none at the end of the stretch.
-    async fn read(&self, part: &Part, from: i64) -> Result<Vec<Record>, Failure> {
-        if from >= part.until {
-            return Ok(Vec::new());
-        }
-        self.log.read(part.topic, part.partition, from, part.until, BATCH).await
+    /// The records from an offset on, read and decoded by another thread while those before them are folded; none at the
+    /// end of the stretch.
+    fn read(&self, part: Part, from: i64) -> JoinHandle<Result<Batch, Failure>> {
+        let log = self.log.clone();
+        tokio::spawn(async move {
+            if from >= part.until {
+                return Ok(Batch::default());
+            }
+            let records = log.read(part.topic, part.partition, from, part.until, BATCH).await?;
+            let events = records.iter().map(event).collect::<Result<_, _>>()?;
+            Ok(Batch { records, events })
+        })
     }
 }

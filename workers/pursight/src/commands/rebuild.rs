@@ -1,6 +1,8 @@
 //! `pursight rebuild`: the read model folded again from the log beside the live one, compared row hash for row hash, and
 //! swapped. The fold and the comparison are the projection's and the read model's; here they are wired and told.
 
+use std::sync::Arc;
+
 use clap::Args;
 use pursight_projection::rebuild::{self, Options, RebuildError};
 use serde_json::{Value as Json, json};
@@ -30,11 +32,11 @@ pub struct Rebuild {
 pub async fn run(rebuild: &Rebuild, context: &Context) -> Result<Report, CliError> {
     let live = context.read_model()?;
     live.check_migrations().await.map_err(|error| database_error(&error))?;
-    let log = KafkaReader::new(context.kafka()?, context.prefix());
+    let log = Arc::new(KafkaReader::new(context.kafka()?, context.prefix()));
     let bar = Progress::start("folding the log");
     let folded = |count: u64| bar.at(i64::try_from(count).unwrap_or(i64::MAX), None, "records folded");
     let options = Options { check_only: rebuild.check, named: NAMED };
-    let done = rebuild::run(&log, &live, options, &folded).await;
+    let done = rebuild::run(log, &live, options, &folded).await;
     drop(bar);
     match done {
         Ok(done) => Ok(told(&done)),
