@@ -176,7 +176,7 @@ impl Part {
 
 /// Records, and what each of them says.
 #[derive(Default)]
-struct Batch {
+struct Decoded {
     records: Vec<Record>,
     events: Vec<Option<Event>>,
 }
@@ -224,7 +224,7 @@ impl Fold<'_> {
         let mut count = 0;
         let mut ahead = self.read(part, next);
         loop {
-            let Batch { records, events } = ahead.await.map_err(|error| {
+            let Decoded { records, events } = ahead.await.map_err(|error| {
                 Failure::fatal(format!("reading the log has ended: {error}"), "report it, with the log lines before it")
             })??;
             let Some(last) = records.last() else { return Ok(count) };
@@ -239,15 +239,15 @@ impl Fold<'_> {
 
     /// The records from an offset on, read and decoded by another thread while those before them are folded; none at the
     /// end of the stretch.
-    fn read(&self, part: Part, from: i64) -> JoinHandle<Result<Batch, Failure>> {
+    fn read(&self, part: Part, from: i64) -> JoinHandle<Result<Decoded, Failure>> {
         let log = self.log.clone();
         tokio::spawn(async move {
             if from >= part.until {
-                return Ok(Batch::default());
+                return Ok(Decoded::default());
             }
             let records = log.read(part.topic, part.partition, from, part.until, BATCH).await?;
             let events = records.iter().map(event).collect::<Result<_, _>>()?;
-            Ok(Batch { records, events })
+            Ok(Decoded { records, events })
         })
     }
 }
