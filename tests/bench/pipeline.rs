@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use pursight_schemas::Topic;
+use pursight_tests::positions::{left, positions};
 use pursight_tests::{Process, Read, System};
 
 use crate::commands::{Publisher, Signed};
 use crate::limit::Bare;
-use crate::progress::{Observer, left, passed, positions, until};
+use crate::progress::{Observer, passed, until};
 use crate::report::{Report, Target};
 use crate::upsert::Upserts;
 
@@ -122,22 +123,22 @@ fn written(system: &System, from: &[i64; 3]) -> Result<Vec<(Topic, Vec<Read>)>> 
 
 fn folded(system: &System, records: &[(Topic, Vec<Read>)]) -> Result<()> {
     until("the read model has everything", Duration::from_millis(50), || {
-        Ok(passed(&positions(system)?, records).then_some(()))
+        Ok(passed(&positions(&system.sql)?, records).then_some(()))
     })
 }
 
 /// Events a second of a projection that starts now, from the first look at which its position has moved.
 fn catching_up(system: &System, records: &[(Topic, Vec<Read>)]) -> Result<f64> {
     let left = |positions: &_| records.iter().map(|(topic, list)| left(positions, *topic, list)).sum::<usize>();
-    let all = left(&positions(system)?);
+    let all = left(&positions(&system.sql)?);
     ensure!(all > 0, "everything was folded already");
     let _projection = system.spawn("projection", "second")?;
     let pause = Duration::from_millis(10);
     let (start, first) = until("the projection begins", pause, || {
-        let now = left(&positions(system)?);
+        let now = left(&positions(&system.sql)?);
         Ok((now < all).then(|| (Instant::now(), now)))
     })?;
-    until("the projection has caught up", pause, || Ok((left(&positions(system)?) == 0).then_some(())))?;
+    until("the projection has caught up", pause, || Ok((left(&positions(&system.sql)?) == 0).then_some(())))?;
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     Ok(first as f64 / start.elapsed().as_secs_f64())
 }

@@ -1,11 +1,11 @@
 //! How far the product is, asked from outside: committed offsets, positions of the read model, ends of topics, outcomes.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use pursight_schemas::topics::partition_of;
 use pursight_schemas::{Event, Topic};
+use pursight_tests::positions::{Positions, left, positions};
 use pursight_tests::wait::within;
 use pursight_tests::{Read, System};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -65,10 +65,10 @@ impl Observer {
 
     /// Committed records on the tenant's partition of a topic that the read model has not passed.
     pub fn lag(&self, system: &System) -> Result<f64> {
-        let passed = positions(system)?;
+        let passed = positions(&system.sql)?;
         let mut lag = self.end(Topic::Command)? - self.decided()?;
         for topic in [Topic::Source, Topic::Outcome, Topic::Audit] {
-            let passed = passed.get(&(topic.short().to_owned(), self.partition)).copied().unwrap_or_default();
+            let passed = passed.get(&(topic.short().to_owned(), self.partition)).map_or(0, |at| at.1);
             // The last offset of a topic is a transaction's marker, which is no record.
             lag += (self.end(topic)? - passed - 1).max(0);
         }
@@ -77,25 +77,9 @@ impl Observer {
     }
 }
 
-/// Next offset of every partition that the read model has folded.
-pub fn positions(system: &System) -> Result<BTreeMap<(String, i32), i64>> {
-    let rows = system.sql.rows("SELECT topic, partition, next_offset FROM pursight.projection_position")?;
-    let one = |row: &serde_json::Value| {
-        let partition = row["partition"].as_i64().and_then(|number| i32::try_from(number).ok());
-        Some(((row["topic"].as_str()?.to_owned(), partition?), row["next_offset"].as_i64()?))
-    };
-    Ok(rows.iter().filter_map(one).collect())
-}
-
 /// Whether the read model has passed every one of these records.
-pub fn passed(positions: &BTreeMap<(String, i32), i64>, records: &[(Topic, Vec<Read>)]) -> bool {
+pub fn passed(positions: &Positions, records: &[(Topic, Vec<Read>)]) -> bool {
     records.iter().all(|(topic, list)| left(positions, *topic, list) == 0)
-}
-
-/// How many of these records the read model has not passed.
-pub fn left(positions: &BTreeMap<(String, i32), i64>, topic: Topic, records: &[Read]) -> usize {
-    let next = |read: &Read| positions.get(&(topic.short().to_owned(), read.partition)).copied().unwrap_or_default();
-    records.iter().filter(|read| read.offset >= next(read)).count()
 }
 
 /// Outcomes of the tenant's commands as they come.

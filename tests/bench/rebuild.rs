@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use pursight_schemas::Topic;
+use pursight_tests::positions::positions;
 use pursight_tests::{Customer, Read, System};
 
 use crate::commands::Publisher;
 use crate::discovery;
-use crate::progress::{Observer, Outcomes, passed, positions, until};
+use crate::progress::{Observer, Outcomes, passed, until};
 use crate::report::{Report, Target};
 
 const SUITE: &str = "rebuild";
@@ -36,7 +37,7 @@ pub fn run(report: &mut Report, runs: usize) -> Result<()> {
     let written: Vec<(Topic, Vec<Read>)> =
         Topic::PROJECTED.into_iter().map(|topic| Ok((topic, system.kafka.read(topic)?))).collect::<Result<_>>()?;
     until("the read model has everything", Duration::from_millis(100), || {
-        Ok(passed(&positions(&system)?, &written).then_some(()))
+        Ok(passed(&positions(&system.sql)?, &written).then_some(()))
     })?;
     let counts: Vec<String> = written
         .iter()

@@ -18,6 +18,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::kafka::Read;
+use crate::positions::{left, positions};
 use crate::system::System;
 use crate::wait::eventually;
 
@@ -264,10 +265,11 @@ impl Drop for Flowing {
     }
 }
 
-/// Waits until the read model shows the end of every command; how long that took.
+/// Waits until the read model shows the end of every command, and all that had become of them by then; how long that took.
+/// Outcomes and sources lie on two topics, which are folded side by side.
 ///
 /// # Errors
-/// Some have none.
+/// Some have none, or an event is not folded.
 pub fn all_ended(system: &System, sent: &[Sent]) -> Result<Duration> {
     let began = Instant::now();
     let tenants = quoted(sent);
@@ -280,6 +282,10 @@ pub fn all_ended(system: &System, sent: &[Sent]) -> Result<Duration> {
         Ok((ended >= sent.len() as u64).then_some(()))
     });
     all.with_context(|| format!("{ended} of {} commands have ended", sent.len()))?;
+    let sources = system.kafka.read(Topic::Source)?;
+    eventually("the fold of what became of them", || {
+        Ok((left(&positions(&system.sql)?, Topic::Source, &sources) == 0).then_some(()))
+    })?;
     Ok(began.elapsed())
 }
 

@@ -12,6 +12,7 @@ pub mod flow;
 pub mod history;
 pub mod kafka;
 pub mod planted;
+pub mod positions;
 pub mod process;
 pub mod proxy;
 pub mod servers;

@@ -8,8 +8,8 @@ use pursight_schemas::Topic;
 use pursight_schemas::topics::READERS;
 
 use super::log::Log;
-use super::watch::positions;
 use crate::database::Sql;
+use crate::positions::positions;
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 

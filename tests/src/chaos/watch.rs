@@ -1,35 +1,16 @@
 //! Samples the read model's positions all along, as a reader sees them. Notes only what has changed since the last look.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::time::now_ms;
 use crate::database::Sql;
 use crate::history::{Folder, Lines, PositionSample};
+use crate::positions::{Positions, positions};
 
 const EVERY: Duration = Duration::from_millis(200);
-
-/// Epoch and next offset of each partition, by topic.
-pub type Positions = BTreeMap<(String, i32), (i64, i64)>;
-
-/// The positions at this moment.
-///
-/// # Errors
-/// The database does not answer.
-pub fn positions(sql: &Sql) -> Result<Positions> {
-    let rows = sql.rows("SELECT topic, partition, epoch, next_offset FROM pursight.projection_position")?;
-    let number = |value: &serde_json::Value| value.as_i64().context("a number");
-    rows.iter()
-        .map(|row| {
-            let topic = row["topic"].as_str().context("a topic")?.to_owned();
-            let key = (topic, i32::try_from(number(&row["partition"])?)?);
-            Ok((key, (number(&row["epoch"])?, number(&row["next_offset"])?)))
-        })
-        .collect()
-}
 
 /// Samples until told to stop. The database may be away: then nothing is seen.
 ///
