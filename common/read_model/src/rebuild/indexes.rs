@@ -49,7 +49,7 @@ impl Indexes {
             JOIN pg_namespace n ON n.oid = c.relnamespace
             LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.conindid = x.oid
             WHERE n.nspname = $1 AND (c.relname = ANY ($2) OR x.relname = ANY ($3))
-        ORDER BY x.relname",
+            ORDER BY x.relname",
         )
         .bind(schema)
         .bind(ONLY_ADDED_TO.as_slice())
