@@ -61,12 +61,18 @@ impl ReadModel {
         })
     }
 
-    /// The same database, another schema, a pool of its own.
+    /// The same database, another schema, a pool of its own. What is written need not reach the disk before what takes the
+    /// schema into use does.
     ///
     /// # Errors
     /// A name that is no plain lower-case one.
     pub fn beside(&self, schema: &str) -> Result<Self, ReadModelError> {
-        Self::lazy(&self.options.clone().with_schema(schema))
+        let mut options = self.options.clone().with_schema(schema);
+        // So many read side by side when the rows of both are compared.
+        options.max_connections = options.max_connections.max(4);
+        let mut model = Self::lazy(&options)?;
+        model.begin.push_str("; SET LOCAL synchronous_commit = off");
+        Ok(model)
     }
 
     /// Whether the server answers; for readiness.

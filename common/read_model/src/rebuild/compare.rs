@@ -1,13 +1,13 @@
 //! Whether two schemas hold the same rows: a hash for each table, and where hashes differ, the rows that do.
 
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use pursight_schemas::Topic;
 use serde_json::Value;
-use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{EXPIRING, PATIENT, Stopped};
 use crate::error::ReadModelError;
+use crate::model::ReadModel;
 
 /// Not made by the fold: migrations' own table, and what the operator writes.
 const NOT_FOLDED: [&str; 2] = ["_sqlx_migrations", "reader_login"];
@@ -15,6 +15,9 @@ const NOT_FOLDED: [&str; 2] = ["_sqlx_migrations", "reader_login"];
 const POSITIONS: &str = "projection_position";
 /// Outside the comparison altogether.
 const NOT_COMPARED: &str = "dead_letter";
+
+/// Tables that are hashed side by side: a session waits for its reader as often as it works.
+const AT_ONCE: usize = 2;
 
 /// One table, hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,29 +49,33 @@ impl Stopped {
     /// # Errors
     /// The server does not answer.
     pub async fn compare(&mut self, named: usize) -> Result<(Vec<TableHash>, Vec<Difference>), ReadModelError> {
-        let mut hashes = Vec::new();
-        let mut differences = Vec::new();
-        // Side by side, each over a session of its own.
-        let mut beside = self.model.begin_with(PATIENT).await?;
-        for (table, key) in self.tables().await? {
-            if table == NOT_COMPARED {
-                continue;
-            }
-            let restricted = EXPIRING.contains(&table.as_str());
-            let both = restricted.then_some(self.rebuilt.as_str());
-            let (rebuilt, live) = futures::future::try_join(
-                hash(&mut beside, &self.rebuilt, &table, &key, None),
-                hash(&mut self.transaction, &self.live, &table, &key, both),
-            )
+        let tables: Vec<_> = self.tables().await?.into_iter().filter(|(table, _)| table != NOT_COMPARED).collect();
+        let this = &*self;
+        let both: Vec<_> = stream::iter(&tables)
+            .map(|(table, key)| this.hash_both(table, key))
+            .buffered(AT_ONCE)
+            .try_collect()
             .await?;
+        let mut differences = Vec::new();
+        for ((table, key), (live, rebuilt)) in tables.iter().zip(&both) {
             if live != rebuilt && differences.len() < named {
                 let more = named - differences.len();
-                differences.extend(self.differences(&table, &key, restricted, more).await?);
+                differences.extend(self.differences(table, key, is_restricted(table), more).await?);
             }
-            hashes.push(rebuilt);
         }
-        beside.rollback().await.map_err(ReadModelError::during("hashing the tables"))?;
-        Ok((hashes, differences))
+        Ok((both.into_iter().map(|(_, rebuilt)| rebuilt).collect(), differences))
+    }
+
+    /// A table's hash in the live schema and in the rebuilt one, side by side, each over a session of its own: nobody can
+    /// change a row meanwhile.
+    async fn hash_both(&self, table: &str, key: &[String]) -> Result<(TableHash, TableHash), ReadModelError> {
+        let (live, rebuilt) = (&self.live, &self.rebuilt);
+        let restriction = is_restricted(table).then_some(rebuilt.as_str());
+        futures::future::try_join(
+            hash(&self.model, live, table, key, restriction),
+            hash(&self.model, rebuilt, table, key, None),
+        )
+        .await
     }
 
     /// Tables of the rebuilt schema that the fold writes, with their primary keys.
@@ -130,9 +137,14 @@ impl Stopped {
     }
 }
 
+/// Whether of a table only those rows are compared that both schemas have.
+fn is_restricted(table: &str) -> bool {
+    EXPIRING.contains(&table)
+}
+
 /// Hashes a table, or of it the rows whose keys another schema has too.
 async fn hash(
-    connection: &mut PgConnection,
+    model: &ReadModel,
     schema: &str,
     table: &str,
     key: &[String],
@@ -151,11 +163,14 @@ async fn hash(
     let mut digest = pursight_schemas::hash::Rolling::new();
     // One message bears one row, says the protocol; the last one bears the end of the format.
     let mut count = -1;
-    let mut rows = connection.copy_out_raw(&text).await.map_err(during("hashing a table"))?;
+    let mut transaction = model.begin_with(PATIENT).await?;
+    let mut rows = transaction.copy_out_raw(&text).await.map_err(during("hashing a table"))?;
     while let Some(row) = rows.try_next().await.map_err(during("hashing a table"))? {
         digest.update(&row);
         count += 1;
     }
+    drop(rows);
+    transaction.rollback().await.map_err(during("hashing a table"))?;
     Ok(TableHash { table: table.to_owned(), rows: count, sha256: digest.sha256() })
 }
 

@@ -16,8 +16,12 @@ use crate::position::{self, Position};
 /// Folded from topics that are not kept for ever: rows whose records are gone are carried over, and of work items only
 /// those are compared that both schemas have.
 const EXPIRING: [&str; 2] = ["dead_letter", "work_item"];
-/// Added to a transaction that waits for others, or reads whole tables.
-const PATIENT: &str = "; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0";
+/// Added to a transaction that waits for others, or reads whole tables. These are read along their keys, in whose order they
+/// are wanted: nobody has counted yet what lies in a new table, and a planner that does not know sorts all of it, in files
+/// and with helpers that wait for one another.
+const PATIENT: &str = "; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0; \
+                       SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off; \
+                       SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL maintenance_work_mem = '128MB'";
 /// Only one rebuild of a database at a time.
 const LOCK: i64 = 0x7075_7273_6967_6874;
 
