@@ -164,12 +164,12 @@ impl Batch {
 
 impl ReadModel {
     /// Begins a transaction of the fold. It need not reach the disk at once: after a crash rows and position are lost
-    /// together, and folded again.
+    /// together, and folded again. A batch's arrays are unnested in memory, not in files.
     ///
     /// # Errors
     /// No connection, or the server refuses.
     pub async fn begin_fold(&self) -> Result<PgTransaction<'static>, ReadModelError> {
-        self.begin_with(&format!("; SET LOCAL synchronous_commit = off{BY_KEY}")).await
+        self.begin_with(&format!("; SET LOCAL synchronous_commit = off; SET LOCAL work_mem = '32MB'{BY_KEY}")).await
     }
 
     /// Makes it so.

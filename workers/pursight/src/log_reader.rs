@@ -14,6 +14,10 @@ use tokio::sync::Mutex;
 use crate::error::CliError;
 use crate::tail::{Position, Seen, Tail, Wanted};
 
+/// Bytes of keys and values after which no more records are handed over at once: several partitions are read side by side,
+/// each ahead of its fold, and a record may have a mebibyte.
+const MOST_BYTES: usize = 16 << 20;
+
 /// An open reader, with where it stands and where it ends.
 struct Open {
     tail: Tail,
@@ -80,13 +84,16 @@ impl LogReader for KafkaReader {
             }
         };
         let mut records = Vec::new();
-        while records.len() < limit {
+        let mut bytes = 0;
+        while records.len() < limit && bytes < MOST_BYTES {
             let Some(seen) = open.tail.next().await.map_err(away)? else {
                 self.idle.lock().await.push(open.tail);
                 return Ok(records);
             };
             open.next = seen.offset + 1;
-            records.push(record(topic, seen));
+            let record = record(topic, seen);
+            bytes += record.key.len() + record.value.len();
+            records.push(record);
         }
         self.open.lock().await.insert((topic, partition), open);
         Ok(records)

@@ -178,6 +178,8 @@ impl Tail {
     pub async fn next(&mut self) -> Result<Option<Seen>, CliError> {
         loop {
             if self.open_ends.as_ref().is_some_and(BTreeMap::is_empty) {
+                // Whoever has read everything shall not go on asking the broker for more.
+                self.consumer.unassign().map_err(|error| CliError::failed(chain(&error), "see pursight doctor"))?;
                 return Ok(None);
             }
             match self.consumer.recv().await {
