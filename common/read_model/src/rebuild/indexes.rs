@@ -70,7 +70,7 @@ impl Indexes {
         Ok(Self(again))
     }
 
-    /// Makes them, of two tables at a time.
+    /// Makes them, of two tables at a time, those that are only added to first: they have the most rows.
     pub(super) async fn make(self, model: &ReadModel) -> Result<(), ReadModelError> {
         let make = |statements: Vec<String>| async move {
             let mut transaction = model.begin_with(PATIENT).await?;
@@ -78,6 +78,8 @@ impl Indexes {
             made.map_err(ReadModelError::during("making the indexes"))?;
             model.commit(transaction).await
         };
-        stream::iter(self.0.into_values()).map(make).buffer_unordered(2).try_collect().await
+        let mut tables: Vec<_> = self.0.into_iter().collect();
+        tables.sort_by_key(|(table, _)| !ONLY_ADDED_TO.contains(&table.as_str()));
+        stream::iter(tables).map(|(_, statements)| make(statements)).buffer_unordered(2).try_collect().await
     }
 }

@@ -48,9 +48,19 @@ pub struct ChangedField {
     pub after: Option<Value>,
 }
 
+/// Events that are sent at once: they change some twenty fields each.
+const AT_ONCE: usize = 500;
+
 /// Writes rows. None is there yet: a source's version comes once.
 pub async fn insert(connection: &mut PgConnection, rows: &[DataSourceChange]) -> Result<(), ReadModelError> {
-    // An event changes some twenty fields: what they have in common is sent once.
+    for some in rows.chunks(AT_ONCE) {
+        insert_some(connection, some).await?;
+    }
+    Ok(())
+}
+
+async fn insert_some(connection: &mut PgConnection, rows: &[DataSourceChange]) -> Result<(), ReadModelError> {
+    // What an event's fields have in common is sent once.
     let fields: Vec<(i64, &ChangedField)> =
         (1..).zip(rows).flat_map(|(event, row)| row.fields.iter().map(move |field| (event, field))).collect();
     if fields.is_empty() {

@@ -148,6 +148,7 @@ fn changes(before: Option<&DataSource>, after: &DataSource, event: &Event) -> Da
         let (before, after) = (state.map(Value::from), Some(Value::from(after.state.as_str())));
         fields.push(ChangedField { field: "state".to_owned(), before, after });
     }
+    fields.sort_by(|a, b| a.field.cmp(&b.field));
     DataSourceChange {
         tenant_id: after.tenant_id.clone(),
         source_id: after.source_id,
