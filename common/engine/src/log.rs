@@ -34,6 +34,14 @@ pub struct Committed {
     pub handed_over: bool,
 }
 
+/// The group has no offset in a partition. To begin anywhere would leave records out or repeat them.
+pub(crate) fn no_offset(worker: &str, topic: &str, partition: i32) -> Failure {
+    Failure::fatal(
+        format!("the group of {worker} has no offset in {topic} partition {partition}"),
+        "run `pursight topics apply` while no worker of the group runs; if it had an offset before, restore it first",
+    )
+}
+
 /// Events, and the offset of one input partition, to become visible together.
 #[derive(Debug)]
 pub struct Transaction<'t> {

@@ -22,7 +22,7 @@ use crate::failure::{Class, Failure};
 use crate::handler::{Claim, Commit, Committed, Handler, Seal};
 pub use crate::inbox::{Inbox, Waker};
 use crate::line::{self, Untold};
-use crate::log::{Happening, Log, NotCommitted, Transaction};
+use crate::log::{Happening, Log, NotCommitted, Transaction, no_offset};
 use crate::metrics;
 use crate::slot::{Ended, Phase, Slot};
 use crate::status::{AWAY, State, Status};
@@ -342,16 +342,7 @@ impl<L: Log> Worker<L> {
                 self.away = None;
                 let Some(slot) = self.slots.get_mut(&key) else { return Ok(true) };
                 let Some(next) = committed.next else {
-                    let what = format!(
-                        "the group of {} has no offset in {} partition {}",
-                        self.settings.worker,
-                        key.0.name(&self.settings.prefix),
-                        key.1
-                    );
-                    return Err(Failure::fatal(
-                        what,
-                        "run `pursight topics apply` while no worker of the group runs; if it had an offset before, restore it first",
-                    ));
+                    return Err(no_offset(self.settings.worker, &key.0.name(&self.settings.prefix), key.1));
                 };
                 slot.next = next;
                 slot.ahead = Ahead::parse(&committed.metadata);

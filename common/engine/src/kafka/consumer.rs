@@ -200,10 +200,6 @@ pub(super) fn is_end(error: &KafkaError) -> bool {
 pub(super) fn meaning(error: &KafkaError) -> Option<Happening> {
     match error.rdkafka_error_code() {
         _ if is_end(error) => None,
-        Some(RDKafkaErrorCode::AutoOffsetReset) => Some(Happening::Fatal(Failure::fatal(
-            format!("a position is missing or outside the log ({error})"),
-            "if this group is new run `pursight topics apply`; if the log was cut or made anew, run `pursight rebuild` or restore the offsets",
-        ))),
         Some(
             RDKafkaErrorCode::UnknownTopicOrPartition
             | RDKafkaErrorCode::UnknownTopic

@@ -16,7 +16,7 @@ use super::options::Options;
 use super::presence::{PROBE, Presence, Seen, leave_behind};
 use super::transactor::{Outcome, Transactor};
 use crate::failure::Failure;
-use crate::log::{Committed, Happening, Log, NotCommitted, Transaction};
+use crate::log::{Committed, Happening, Log, NotCommitted, Transaction, no_offset};
 use crate::message::Mark;
 use crate::status::{AWAY, State, Status};
 use crate::worker::Waker;
@@ -178,6 +178,20 @@ impl KafkaLog {
         })
     }
 
+    /// Why the client has no position in a partition; it does not say in which. It looks for the group's offsets too when
+    /// it is given partitions, and may find that there is none before the loop has asked.
+    fn without_position(&self, error: &KafkaError) -> Failure {
+        let owned = self.consumer.assignment().and_then(|owned| self.consumer.committed_offsets(owned, CALL));
+        let elements = owned.as_ref().map_or_else(|_| Vec::new(), TopicPartitionList::elements);
+        match elements.iter().find(|element| element.offset() == Offset::Invalid) {
+            Some(element) => no_offset(self.worker, element.topic(), element.partition()),
+            None => Failure::fatal(
+                format!("a position is missing or outside the log ({error})"),
+                "if this group is new run `pursight topics apply`; if the log was cut or made anew, run `pursight rebuild` or restore the offsets",
+            ),
+        }
+    }
+
     /// Asks until the broker tells whether a transaction in doubt was committed. A new client each time: whatever brought
     /// the doubt may have cost the old one its brokers.
     fn was_committed(&self, transaction: &Transaction<'_>, marked: &str, status: &Status) -> Result<bool, Failure> {
@@ -210,6 +224,9 @@ impl Log for KafkaLog {
                 None if self.context.was_called() => {}
                 None => break,
                 Some(Ok(message)) => happenings.extend(record(&self.context, &message).map(Happening::Record)),
+                Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) => {
+                    happenings.push(Happening::Fatal(self.without_position(&error)));
+                }
                 Some(Err(error)) => happenings.extend(meaning(&error)),
             }
             taken += 1;
@@ -364,6 +381,24 @@ mod tests {
         assert!(gave_up(&told), "{told:?}");
         assert!(!log.not_fetched.any_never());
         assert!(assigned(&mut log));
+    }
+
+    #[test]
+    fn a_client_that_finds_no_offset_before_the_loop_has_asked_names_the_partition() {
+        let fake_cluster = MockCluster::new(1).unwrap();
+        let inbox = Inbox::default();
+        let mut log = open(&fake_cluster, "cgrp", &inbox);
+        let mut said = None;
+        let until = Instant::now() + Duration::from_secs(60);
+        while said.is_none() && Instant::now() < until {
+            said = log.poll().into_iter().find_map(|happening| match happening {
+                Happening::Fatal(failure) => Some(failure.to_string()),
+                _ => None,
+            });
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let said = said.unwrap();
+        assert!(said.contains("the group of test has no offset in test.command.v1 partition 0"), "{said}");
     }
 
     /// What the client says (here: everything) stands in one queue with what it does.

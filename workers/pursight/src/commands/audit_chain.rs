@@ -47,12 +47,17 @@ impl Chain {
     /// When the read model does not answer.
     pub async fn check(&mut self, seen: &Seen) -> Result<(), CliError> {
         let value = seen.value.as_deref().unwrap_or_default();
-        let Some(row) = self.rows.audit(seen.partition, seen.offset).await? else {
-            if self.rows.has_folded(Topic::Audit, seen.partition, seen.offset).await? {
-                self.fault(seen, "the read model has no row");
-            } else {
+        let mut row = self.rows.audit(seen.partition, seen.offset).await?;
+        if row.is_none() {
+            if !self.rows.has_folded(Topic::Audit, seen.partition, seen.offset).await? {
                 self.verdict.not_yet += 1;
+                return Ok(());
             }
+            // It may have been folded between the two questions.
+            row = self.rows.audit(seen.partition, seen.offset).await?;
+        }
+        let Some(row) = row else {
+            self.fault(seen, "the read model has no row");
             return Ok(());
         };
         self.verdict.checked += 1;
