@@ -60,5 +60,7 @@ run_tests() {
     # Not stopping at the first failure: a run takes long, and shall show all that is wrong. Cargo is the last to speak, so
     # that its summary ends the output.
     step "testing"
+    # An error that ends a test says what is wrong; with the stack of each, several of them do not fit on a page.
+    export RUST_LIB_BACKTRACE=0
     cargo test --workspace --no-fail-fast "$@"
 }

@@ -1,7 +1,7 @@
 //! Every end-to-end scenario, in one binary. Each makes its own system, so they run in any order and side by side.
 
 #![expect(clippy::disallowed_methods, reason = "tests name things at random and read PURSIGHT_TEST_*")]
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,

@@ -1,5 +1,6 @@
 //! A plain Kafka client: what an upstream team or an auditor would use.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -11,8 +12,9 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{Header, Headers as _, Message as _, OwnedHeaders};
+use rdkafka::message::{BorrowedMessage, Header, Headers as _, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::setting;
@@ -73,24 +75,15 @@ impl Kafka {
             .set("isolation.level", "read_committed")
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")
+            .set("fetch.wait.max.ms", "50")
             .create()?;
         let name = topic.name(&self.prefix);
         let mut list = TopicPartitionList::new();
         for partition in 0..topic.partitions() {
             list.add_partition_offset(&name, partition, Offset::Beginning)?;
         }
-        consumer.assign(&list)?;
-        let (mut found, mut ended) = (Vec::new(), 0);
-        let until = Instant::now() + Duration::from_secs(30);
-        while ended < topic.partitions() {
-            match consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(message)) => found.push(read(&message)),
-                Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
-                Some(Err(error)) => return Err(error).context(name),
-                None if Instant::now() > until => bail!("{name} was not read to its end"),
-                None => {}
-            }
-        }
+        let mut found = Vec::new();
+        read_to_ends(&consumer, &list, Duration::from_secs(30), |message| found.push(read(message)))?;
         found.sort_by_key(|read| (read.partition, read.offset));
         Ok(found)
     }
@@ -200,7 +193,44 @@ impl Kafka {
     }
 }
 
-fn read(message: &rdkafka::message::BorrowedMessage<'_>) -> Read {
+/// Reads partitions from their offsets to their ends, one topic after another, with a client that tells ends.
+///
+/// # Errors
+/// The broker says no, or the ends are not reached in time.
+pub fn read_to_ends(
+    consumer: &BaseConsumer,
+    wanted: &TopicPartitionList,
+    patience: Duration,
+    mut each: impl FnMut(&BorrowedMessage<'_>),
+) -> Result<()> {
+    let mut topics: BTreeMap<String, Vec<TopicPartitionListElem<'_>>> = BTreeMap::new();
+    for element in wanted.elements() {
+        topics.entry(element.topic().to_owned()).or_default().push(element);
+    }
+    let until = Instant::now() + patience;
+    for (topic, elements) in topics {
+        let mut list = TopicPartitionList::new();
+        for element in &elements {
+            list.add_partition_offset(&topic, element.partition(), element.offset())?;
+        }
+        consumer.assign(&list)?;
+        // An end is told without its topic, and again when more was written behind it: ends that are counted may be twice
+        // that of one partition.
+        let mut open: BTreeSet<i32> = elements.iter().map(TopicPartitionListElem::partition).collect();
+        while !open.is_empty() {
+            match consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => each(&message),
+                Some(Err(KafkaError::PartitionEOF(partition))) => drop(open.remove(&partition)),
+                Some(Err(error)) => return Err(error).context(topic),
+                None if Instant::now() > until => bail!("{topic}: partitions {open:?} were not read to their ends"),
+                None => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read(message: &BorrowedMessage<'_>) -> Read {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let headers = message.headers().map(|headers| {
         headers.iter().map(|header| (header.key.to_owned(), text(header.value.unwrap_or_default()))).collect()

@@ -1,12 +1,12 @@
 //! Everything that a consumer can get from a broker: all topics, its own too, committed or not, as bytes and decoded.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use pursight_schemas::json;
 use pursight_tests::canary::{Found, Scan};
+use pursight_tests::kafka::read_to_ends;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
@@ -28,21 +28,11 @@ pub fn search(bootstrap: &str, isolation: &str, scan: &Scan) -> Result<(Vec<Foun
             list.add_partition_offset(topic.name(), partition.id(), Offset::Beginning)?;
         }
     }
-    consumer.assign(&list)?;
-    let (mut found, mut count, mut ended) = (Vec::new(), 0, 0);
-    let until = Instant::now() + Duration::from_secs(60);
-    while ended < list.count() {
-        match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) => {
-                count += 1;
-                found.extend(of_record(&message, scan));
-            }
-            Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
-            Some(Err(error)) => return Err(error).context("reading all topics"),
-            None if Instant::now() > until => bail!("{ended} of {} partitions were read to their ends", list.count()),
-            None => {}
-        }
-    }
+    let (mut found, mut count) = (Vec::new(), 0);
+    read_to_ends(&consumer, &list, Duration::from_secs(60), |message| {
+        count += 1;
+        found.extend(of_record(message, scan));
+    })?;
     ensure!(count > 0, "there is not one record");
     Ok((found, count))
 }

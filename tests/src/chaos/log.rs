@@ -1,17 +1,17 @@
 //! The broker's side of a history: every record of every topic, where partitions end, what groups have committed.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
 use pursight_schemas::Topic;
 use pursight_schemas::topics::READERS;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::history::{Ends, GroupEnd, PartitionEnd, Recorded};
+use crate::kafka::read_to_ends;
 
 const CALL: Duration = Duration::from_secs(20);
 
@@ -83,22 +83,11 @@ impl Log<'_> {
                 list.add_partition_offset(&topic.name(self.prefix), partition, from)?;
             }
         }
-        consumer.assign(&list)?;
-        let (partitions, mut ended) = (list.count(), 0);
-        let until = Instant::now() + Duration::from_secs(90);
-        while ended < partitions {
-            match consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(message)) => {
-                    let topic = Topic::parse(self.prefix, message.topic()).context("a topic of ours")?;
-                    each(topic, &message);
-                }
-                Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
-                Some(Err(error)) => return Err(error).context("reading the log"),
-                None if Instant::now() > until => bail!("only {ended} of {partitions} partitions were read to the end"),
-                None => {}
+        read_to_ends(&consumer, &list, Duration::from_secs(90), |message| {
+            if let Some(topic) = Topic::parse(self.prefix, message.topic()) {
+                each(topic, message);
             }
-        }
-        Ok(())
+        })
     }
 
     /// Committed offsets of a worker's group; `None` where it has none.
