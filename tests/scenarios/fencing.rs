@@ -41,17 +41,17 @@ fn woke_well(process: &mut Process) -> Result<String> {
 }
 
 /// Two registries under a flow of commands: one falls asleep, the other takes over, and the first is woken when nothing of it
-/// is open any more.
+/// is open any more. `fall_asleep` returns how many markers there were before: to see that it sleeps may take as long as a
+/// takeover.
 fn woken_registry_makes_nothing_visible(
     per_second: u64,
-    fall_asleep: impl FnOnce(&System, &Process, &Flowing) -> Result<()>,
+    fall_asleep: impl FnOnce(&System, &Process, &Flowing) -> Result<usize>,
 ) -> Result<()> {
     let system = System::bare()?;
     let [_projection, mut a, _b] = system.spawn_ready([("projection", "p"), ("registry", "a"), ("registry", "b")])?;
     let flowing = Flow::new(&system, 12)?.start(per_second);
     flowing.wait_for(60)?;
-    fall_asleep(&system, &a, &flowing)?;
-    let before = markers(&system)?;
+    let before = fall_asleep(&system, &a, &flowing)?;
     let took = taken_over(&system, before, 6)?;
     flowing.wait_for(60)?;
     eventually("the broker has ended what the sleeper had open", || {
@@ -69,16 +69,21 @@ fn woken_registry_makes_nothing_visible(
 
 #[test]
 fn a_registry_that_slept_through_its_session_makes_nothing_visible() -> Result<()> {
-    woken_registry_makes_nothing_visible(60, |_, registry, _| registry.signal("STOP"))
+    woken_registry_makes_nothing_visible(60, |system, registry, _| {
+        let before = markers(system)?;
+        registry.signal("STOP")?;
+        Ok(before)
+    })
 }
 
 /// Stops a registry until it is caught after it has sent its offsets and before its commit.
-fn stop_before_commit(system: &System, registry: &Process, flowing: &Flowing) -> Result<()> {
+fn stop_before_commit(system: &System, registry: &Process, flowing: &Flowing) -> Result<usize> {
     for stops in 1..=STOPS {
+        let before = markers(system)?;
         registry.signal("STOP")?;
         if system.kafka.holds_offsets("registry", "a")? {
             eprintln!("caught at stop {stops}");
-            return Ok(());
+            return Ok(before);
         }
         registry.signal("CONT")?;
         // So long that it is at work again, and each time stopped at another place.
