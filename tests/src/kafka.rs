@@ -69,21 +69,20 @@ impl Kafka {
     /// # Errors
     /// The broker says no.
     pub fn read(&self, topic: Topic) -> Result<Vec<Read>> {
-        let consumer: BaseConsumer = self
-            .config()
+        let mut config = self.config();
+        config
             .set("group.id", format!("{}-test-reader", self.prefix))
             .set("isolation.level", "read_committed")
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")
-            .set("fetch.wait.max.ms", "50")
-            .create()?;
+            .set("fetch.wait.max.ms", "50");
         let name = topic.name(&self.prefix);
         let mut list = TopicPartitionList::new();
         for partition in 0..topic.partitions() {
             list.add_partition_offset(&name, partition, Offset::Beginning)?;
         }
         let mut found = Vec::new();
-        read_to_ends(&consumer, &list, Duration::from_secs(30), |message| found.push(read(message)))?;
+        read_to_ends(|| Ok(config.create()?), &list, Duration::from_secs(30), |message| found.push(read(message)))?;
         found.sort_by_key(|read| (read.partition, read.offset));
         Ok(found)
     }
@@ -193,39 +192,49 @@ impl Kafka {
     }
 }
 
-/// Reads partitions from their offsets to their ends, one topic after another, with a client that tells ends.
+/// Reads partitions from their offsets to their ends, with clients that tell ends: one for each topic.
 ///
 /// # Errors
 /// The broker says no, or the ends are not reached in time.
 pub fn read_to_ends(
-    consumer: &BaseConsumer,
+    client: impl Fn() -> Result<BaseConsumer>,
     wanted: &TopicPartitionList,
     patience: Duration,
     mut each: impl FnMut(&BorrowedMessage<'_>),
 ) -> Result<()> {
-    let mut topics: BTreeMap<String, Vec<TopicPartitionListElem<'_>>> = BTreeMap::new();
+    let mut topics: BTreeMap<String, TopicPartitionList> = BTreeMap::new();
     for element in wanted.elements() {
-        topics.entry(element.topic().to_owned()).or_default().push(element);
+        let list = topics.entry(element.topic().to_owned()).or_default();
+        list.add_partition_offset(element.topic(), element.partition(), element.offset())?;
+    }
+    // An end is told without its topic, and again when more was written behind it: whoever counts ends of several topics
+    // may count one of them twice, and stop before another partition was read.
+    let mut readers = Vec::new();
+    for (topic, list) in topics {
+        let consumer = client()?;
+        consumer.assign(&list)?;
+        let open: BTreeSet<i32> = list.elements().iter().map(TopicPartitionListElem::partition).collect();
+        readers.push((topic, consumer, open));
     }
     let until = Instant::now() + patience;
-    for (topic, elements) in topics {
-        let mut list = TopicPartitionList::new();
-        for element in &elements {
-            list.add_partition_offset(&topic, element.partition(), element.offset())?;
-        }
-        consumer.assign(&list)?;
-        // An end is told without its topic, and again when more was written behind it: ends that are counted may be twice
-        // that of one partition.
-        let mut open: BTreeSet<i32> = elements.iter().map(TopicPartitionListElem::partition).collect();
-        while !open.is_empty() {
-            match consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(message)) => each(&message),
-                Some(Err(KafkaError::PartitionEOF(partition))) => drop(open.remove(&partition)),
-                Some(Err(error)) => return Err(error).context(topic),
-                None if Instant::now() > until => bail!("{topic}: partitions {open:?} were not read to their ends"),
-                None => {}
+    let mut pause = Duration::ZERO;
+    while !readers.is_empty() {
+        let mut told = false;
+        for (topic, consumer, open) in &mut readers {
+            while let Some(polled) = consumer.poll(pause) {
+                told = true;
+                match polled {
+                    Ok(message) => each(&message),
+                    Err(KafkaError::PartitionEOF(partition)) => drop(open.remove(&partition)),
+                    Err(error) => return Err(error).context(topic.clone()),
+                }
             }
         }
+        readers.retain(|(_, _, open)| !open.is_empty());
+        if let (false, Some((topic, _, open))) = (told || Instant::now() < until, readers.first()) {
+            bail!("{topic}: partitions {open:?} were not read to their ends");
+        }
+        pause = if told { Duration::ZERO } else { Duration::from_millis(2) };
     }
     Ok(())
 }

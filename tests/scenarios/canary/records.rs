@@ -29,10 +29,15 @@ pub fn search(bootstrap: &str, isolation: &str, scan: &Scan) -> Result<(Vec<Foun
         }
     }
     let (mut found, mut count) = (Vec::new(), 0);
-    read_to_ends(&consumer, &list, Duration::from_secs(60), |message| {
-        count += 1;
-        found.extend(of_record(message, scan));
-    })?;
+    read_to_ends(
+        || Ok(config.create()?),
+        &list,
+        Duration::from_secs(60),
+        |message| {
+            count += 1;
+            found.extend(of_record(message, scan));
+        },
+    )?;
     ensure!(count > 0, "there is not one record");
     Ok((found, count))
 }

@@ -75,7 +75,7 @@ impl Log<'_> {
         isolation: &str,
         mut each: impl FnMut(Topic, &BorrowedMessage<'_>),
     ) -> Result<()> {
-        let consumer = self.client(&format!("{}-historian", self.prefix), isolation)?;
+        let client = || self.client(&format!("{}-historian", self.prefix), isolation);
         let mut list = TopicPartitionList::new();
         for topic in Topic::ALL {
             for partition in 0..topic.partitions() {
@@ -83,7 +83,7 @@ impl Log<'_> {
                 list.add_partition_offset(&topic.name(self.prefix), partition, from)?;
             }
         }
-        read_to_ends(&consumer, &list, Duration::from_secs(90), |message| {
+        read_to_ends(client, &list, Duration::from_secs(90), |message| {
             if let Some(topic) = Topic::parse(self.prefix, message.topic()) {
                 each(topic, message);
             }
