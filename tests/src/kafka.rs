@@ -221,7 +221,9 @@ pub fn read_to_ends(
     while !readers.is_empty() {
         let mut told = false;
         for (topic, consumer, open) in &mut readers {
-            while let Some(polled) = consumer.poll(pause) {
+            while !open.is_empty()
+                && let Some(polled) = consumer.poll(pause)
+            {
                 told = true;
                 match polled {
                     Ok(message) => each(&message),
