@@ -29,7 +29,7 @@ impl Scenario {
     pub fn fail_points(self, switch: Option<&str>) -> String {
         let own = match self {
             // Nobody dies while it takes over: it would not get to work.
-            Self::Aborts => "engine::abort=8%return;engine::after-send-offsets=20*off->6%return",
+            Self::Aborts => "engine::abort=8%return;engine::after-send-offsets=20*off->15%return",
             // The stop meets batches that are about to be folded, and whoever wakes up is slow to hear that it was ousted.
             Self::Frozen => "projection::before-fold=60%return(400);engine::before-poll::projection=80%sleep(400)",
             Self::Load | Self::Rebalanced | Self::Login => "",
